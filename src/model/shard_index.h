@@ -1,0 +1,47 @@
+#ifndef GPTQ_DOCTOR_MODEL_SHARD_INDEX_H_
+#define GPTQ_DOCTOR_MODEL_SHARD_INDEX_H_
+
+// X.safetensors.index.json: read as a stream with the header tokenizer's primitives, then checked against the shards both ways.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/storage.h"
+#include "model/defect.h"
+#include "model/safetensors.h"
+
+namespace gptq_doctor {
+
+struct IndexShard {
+  std::string file;            // as named by weight_map
+  bool safe = true;            // false: the name leaves the directory and is never opened
+  uint64_t entries = 0;
+  uint64_t name_sum[2] = {0, 0};
+};
+
+struct ShardIndex {
+  std::string file;
+  bool present = false, valid = false;
+  uint64_t entries = 0;
+  std::vector<IndexShard> shards;  // sorted by name
+  std::optional<uint64_t> total_size;
+  std::vector<std::pair<std::string, std::string>> metadata;  // other keys of `metadata`, values as spelled
+  std::vector<Defect> defects;
+  std::string text;  // the file's bytes, kept only until CrossCheck; names are re-read from it on a mismatch
+};
+
+ShardIndex ReadIndex(Source& source, const FileEntry& file);
+// True where `name` is a plain relative path that stays inside the directory and ends in .safetensors; `why` says what is wrong otherwise.
+bool IsSafeShardName(std::string_view name, std::string* why);
+// Both ways, plus total_size, counts in names and tensors in two shards. Appends to `defects`; frees index.text.
+void CrossCheck(ShardIndex& index, std::vector<ShardHeader>& shards, std::vector<Defect>& defects);
+// Every tensor name the index lists, with its shard's position in `shards`, in file order; for directories whose shards are absent.
+std::vector<std::pair<std::string, uint32_t>> IndexEntries(const ShardIndex& index);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_MODEL_SHARD_INDEX_H_
