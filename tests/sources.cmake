@@ -3,4 +3,7 @@ set(GPTQ_DOCTOR_TESTS
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/model_builder.cc
+  support/model_directory.cc
+  support/packer.cc
+  support/process.cc
 )

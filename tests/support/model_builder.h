@@ -30,9 +30,9 @@ struct GptqOptions {
   int bits = 4;
   int64_t group_size = 128;  // -1: one group
   bool sym = true;
-  bool desc_act = false;     // a permuted g_idx
-  bool v2 = false;           // stored zero = z instead of z - 1
-  bool planar = false;       // gptq_p: v2 zeros in bit planes
+  bool desc_act = false;  // a permuted g_idx
+  bool v2 = false;        // stored zero = z instead of z - 1
+  bool planar = false;    // gptq_p: v2 zeros in bit planes
   bool g_idx = true;
   bool bias = false;
   std::string scales_dtype = "F16";
@@ -49,20 +49,20 @@ TestTensor DenseTensor(const std::string& name, std::vector<uint64_t> shape, con
 // A whole directory: files by name. Llama-like names.
 class ModelBuilder {
  public:
-  ModelBuilder& Layers(int layers);                 // default 2
+  ModelBuilder& Layers(int layers);                                                                // default 2
   ModelBuilder& Sizes(int64_t hidden, int64_t intermediate, int64_t kv = 0, int64_t vocab = 256);  // default 128, 256
   ModelBuilder& Quant(const GptqOptions& options);  // all linears of the blocks
   ModelBuilder& Dense();                            // nothing quantized
   // Same settings for every module whose stem contains `part`.
   ModelBuilder& Override(const std::string& part, const GptqOptions& options);
-  ModelBuilder& LmHead(const GptqOptions& options); // quantized head
+  ModelBuilder& LmHead(const GptqOptions& options);  // quantized head
   ModelBuilder& Tied(bool tied);
-  ModelBuilder& Shards(int count);                  // with index; default 1 file model.safetensors
+  ModelBuilder& Shards(int count);  // with index; default 1 file model.safetensors
   ModelBuilder& Metadata(std::vector<std::pair<std::string, std::string>> metadata);
   ModelBuilder& WeightName(const std::string& name);
   ModelBuilder& File(const std::string& name, const std::string& content);  // adds or replaces
   ModelBuilder& Remove(const std::string& name);
-  ModelBuilder& Tensor(const TestTensor& tensor);   // adds or replaces by name
+  ModelBuilder& Tensor(const TestTensor& tensor);  // adds or replaces by name
   ModelBuilder& RemoveTensor(const std::string& name);
   // Writes matching quantize_config.json and config.json's quantization_config (official style), with tokenizer stubs.
   ModelBuilder& WithConfigs();
@@ -95,7 +95,8 @@ struct RunResult {
   std::string out, err;
 };
 // Runs the built gptq-doctor with these arguments (no shell), standard input closed.
-RunResult RunTool(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {});
+RunResult RunTool(const std::vector<std::string>& arguments,
+                  const std::map<std::string, std::string>& environment = {});
 
 }  // namespace gptq_doctor::testing
 
