@@ -1,5 +1,6 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
+  gptq/module_pattern_test.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/model_builder.cc
