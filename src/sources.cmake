@@ -2,7 +2,27 @@
 set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
   src/gptq/module_pattern.cc
+  src/diagnose_architecture.cc
+  src/diagnose_bytes.cc
+  src/diagnose_configs.cc
+  src/diagnose_files.cc
+  src/diagnose_modules.cc
+  src/diagnose_tensors.cc
+  src/diagnose_verdict.cc
+  src/diagnosis.cc
+  src/doctor.cc
+  src/report/json_report.cc
+  src/report/json_writer.cc
+  src/report/reporter_table.cc
+  src/report/summary.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
+  src/cli/cmd_inspect.cc
+  src/cli/commands.cc
+  src/cli/interrupt.cc
+  src/cli/log.cc
   src/cli/main.cc
+  src/cli/open_model.cc
+  src/cli/run.cc
+  src/cli/session.cc
 )

@@ -1,0 +1,15 @@
+#include "cli/command.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr CommandRow kCommands[] = {
+    {"inspect", "say what a model is, what is wrong with it and what repairs it", MakeInspect},
+    {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
+};
+
+}  // namespace
+
+std::span<const CommandRow> Commands() { return kCommands; }
+
+}  // namespace gptq_doctor

@@ -1,0 +1,130 @@
+// MODEL on the command line: what it may be, and what to say where it is something else.
+
+#include <sys/stat.h>
+
+#include <array>
+#include <string>
+
+#include "base/text.h"
+#include "cli/session.h"
+#include "model/sniff.h"
+
+namespace gptq_doctor {
+namespace {
+
+struct SplitPath {
+  std::string directory, name;
+};
+
+SplitPath Split(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+bool IsWeightOrIndex(const std::string& name) {
+  return name.ends_with(".safetensors") || name.ends_with(".index.json");
+}
+
+Error NotAModel(const std::string& path, std::string message) {
+  return {.kind = ErrorKind::kNotAModel, .path = path, .message = std::move(message)};
+}
+
+// The first bytes of a file that is neither weights nor an index.
+Sniffed SniffFile(const std::string& path) {
+  const SplitPath split = Split(path);
+  Result<std::unique_ptr<Source>> source = OpenLocalDirectory(split.directory);
+  if (!source) return {};
+  const Result<FileEntry> entry = (*source)->Stat(split.name);
+  if (!entry || entry->kind != FileKind::kRegular) return {};
+  std::array<char, 512> head{};
+  ReadOutcome outcome;
+  const ReadRequest request{.file = split.name, .offset = 0, .into = head};
+  (*source)->ReadMany({&request, 1}, {&outcome, 1});
+  return Sniff({head.data(), outcome.bytes}, static_cast<uint64_t>(std::max<int64_t>(entry->size(), 0)));
+}
+
+Error ExplainOtherFile(const std::string& path, const struct stat& info) {
+  const std::string directory = ShellQuote(Split(path).directory);
+  if (!S_ISREG(info.st_mode)) {
+    return NotAModel(path, "neither a file nor a directory (a pipe, socket or device): give a model directory");
+  }
+  const std::string& name = Split(path).name;
+  if (name.ends_with(".json")) {
+    return NotAModel(path, "one file of a model directory: give the directory, gptq-doctor inspect " + directory);
+  }
+  if (name.ends_with(".onnx")) {
+    return NotAModel(path, "an ONNX model, which holds no GPTQ tensors: give a directory with .safetensors files");
+  }
+  const Sniffed sniffed = SniffFile(path);
+  switch (sniffed.kind) {
+    case ContentKind::kGguf:
+      return NotAModel(path,
+                       "a GGUF file, which llama.cpp reads as it is and which holds no GPTQ tensors: "
+                       "give a directory with .safetensors files");
+    case ContentKind::kSafetensors:
+      return NotAModel(path, "a safetensors file under another name: loaders look for .safetensors, rename it");
+    case ContentKind::kPickle:
+    case ContentKind::kZip:
+      return NotAModel(path, "a pickle or zip file (" + sniffed.what +
+                                 "), which is not read since it may run code: "
+                                 "convert it to safetensors first");
+    case ContentKind::kLfsPointer:
+      return NotAModel(path, "a git-lfs pointer: run git lfs pull, then give the model directory");
+    default:
+      break;
+  }
+  const std::string what = sniffed.what.empty() ? "" : " (" + sniffed.what + ")";
+  return NotAModel(path, "not a model" + what + ": give a model directory, a .safetensors file or an index.json");
+}
+
+}  // namespace
+
+Result<OpenedModel> OpenModel(const std::string& path) {
+  struct stat info {};
+  const std::string name = Split(path).name;
+  if (path.empty()) return Error{ErrorKind::kUsage, path, "the path of a model is empty"};
+  const bool reached = stat(path.c_str(), &info) == 0;
+  const int reason = reached ? 0 : errno;
+  if (reached ? S_ISDIR(info.st_mode) : reason == EACCES) {
+    Result<std::unique_ptr<Source>> source = OpenLocalDirectory(path);
+    if (!source) return source.error();
+    return OpenedModel{std::move(*source), ""};
+  }
+  // A link to nothing is still a name in the directory.
+  if (!reached && lstat(path.c_str(), &info) != 0) {
+    return Error{ErrorKind::kNotFound, path, "no such file or directory"};
+  }
+  if (!IsWeightOrIndex(name)) {
+    if (!reached) return Error{ErrorKind::kNotFound, path, "a link to nothing"};
+    return ExplainOtherFile(path, info);
+  }
+  Result<std::unique_ptr<Source>> source = OpenLocalDirectory(Split(path).directory);
+  if (!source) return source.error();
+  return OpenedModel{std::move(*source), name};
+}
+
+Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options) {
+  Report report;
+  const ExamineContext context = session.context();
+  for (const std::string& path : paths) {
+    Result<OpenedModel> opened = OpenModel(path);
+    if (!opened) {
+      report.errors.push_back(opened.error());
+      continue;
+    }
+    ExamineOptions mine = options;
+    mine.only_file = opened->only_file;
+    Result<Diagnosis> diagnosis = Examine(*opened->source, mine, context);
+    if (!diagnosis) {
+      report.errors.push_back(diagnosis.error());
+      if (report.errors.back().path.empty()) report.errors.back().path = path;
+      continue;
+    }
+    report.models.push_back(std::move(*diagnosis));
+  }
+  report.exit_code = ExitCodeOf(AllErrors(report));
+  return report;
+}
+
+}  // namespace gptq_doctor

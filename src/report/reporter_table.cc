@@ -1,0 +1,21 @@
+#include "report/report.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr Reporter kReporters[] = {
+    {.name = "json", .extension = "json", .render = RenderJson},
+};
+
+}  // namespace
+
+std::span<const Reporter> Reporters() { return kReporters; }
+
+const Reporter* FindReporter(std::string_view name) {
+  for (const Reporter& reporter : kReporters) {
+    if (reporter.name == name) return &reporter;
+  }
+  return nullptr;
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,91 @@
+// What several reporters say alike: counts and the comparison of models.
+
+#include <algorithm>
+
+#include "report/report.h"
+
+namespace gptq_doctor {
+
+const char* ToString(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kUsage:
+      return "usage";
+    case ErrorKind::kNotFound:
+      return "not-found";
+    case ErrorKind::kNotAModel:
+      return "not-a-model";
+    case ErrorKind::kPermission:
+      return "permission";
+    case ErrorKind::kIo:
+      return "io";
+    case ErrorKind::kNoSpace:
+      return "no-space";
+    case ErrorKind::kChanged:
+      return "changed";
+    case ErrorKind::kInterrupted:
+      return "interrupted";
+    case ErrorKind::kRefused:
+      return "refused";
+    case ErrorKind::kInternal:
+      break;
+  }
+  return "internal";
+}
+
+std::vector<Error> AllErrors(const Report& report) {
+  std::vector<Error> errors = report.errors;
+  for (const Diagnosis& model : report.models) errors.insert(errors.end(), model.errors.begin(), model.errors.end());
+  return errors;
+}
+
+Tally CountFindings(const std::vector<Diagnosis>& models) {
+  Tally tally{.models = static_cast<int64_t>(models.size())};
+  for (const Diagnosis& model : models) {
+    for (const Finding& finding : model.findings) {
+      if (finding.suppressed) {
+        ++tally.suppressed;
+      } else if (finding.severity == Severity::kError) {
+        ++tally.errors;
+      } else if (finding.severity == Severity::kWarning) {
+        ++tally.warnings;
+      } else {
+        ++tally.notes;
+      }
+    }
+  }
+  return tally;
+}
+
+namespace {
+
+std::string StateInWords(const Diagnosis& model) {
+  const Tally tally = CountFindings({model});
+  const auto plural = [](int64_t count, const char* word) {
+    return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
+  };
+  if (!model.errors.empty()) return "not fully examined";
+  if (tally.errors > 0) return plural(tally.errors, "error");
+  if (tally.warnings > 0) return plural(tally.warnings, "warning");
+  return model.missing.empty() ? "ok" : "needs repair";
+}
+
+}  // namespace
+
+std::vector<ComparisonRow> Compare(const std::vector<Diagnosis>& models) {
+  int64_t largest = 0;
+  for (const Diagnosis& model : models) largest = std::max(largest, model.bytes.files);
+  std::vector<ComparisonRow> rows;
+  for (const Diagnosis& model : models) {
+    ComparisonRow row{.path = model.path, .format = model.kind, .bytes = model.bytes.files};
+    if (model.quantization) {
+      row.bits = model.quantization->bits;
+      row.group_size = model.quantization->group_size;
+    }
+    if (largest > 0) row.ratio_to_largest = static_cast<double>(row.bytes) / static_cast<double>(largest);
+    row.state = StateInWords(model);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace gptq_doctor
