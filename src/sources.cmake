@@ -15,6 +15,16 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/json_writer.cc
   src/report/reporter_table.cc
   src/report/summary.cc
+  src/base/json.cc
+  src/base/json_parser.cc
+  src/base/local_source.cc
+  src/base/memory_source.cc
+  src/base/os_error.cc
+  src/base/storage.cc
+  src/base/text.cc
+  src/base/text_match.cc
+  src/base/text_table.cc
+  src/base/thread_pool.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_inspect.cc

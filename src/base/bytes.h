@@ -1,8 +1,8 @@
 #ifndef GPTQ_DOCTOR_BASE_BYTES_H_
 #define GPTQ_DOCTOR_BASE_BYTES_H_
 
-// Little-endian loads and checked arithmetic. Every number that comes from a file passes through here before it becomes a size, an offset
-// or an allocation.
+// Little-endian loads and checked arithmetic. Every number that comes from a file passes through here before it becomes
+// a size, an offset or an allocation.
 
 #include <cstdint>
 #include <cstring>
@@ -10,9 +10,21 @@
 
 namespace gptq_doctor {
 
-inline uint16_t LoadLe16(const void* from) { uint16_t v; std::memcpy(&v, from, 2); return v; }
-inline uint32_t LoadLe32(const void* from) { uint32_t v; std::memcpy(&v, from, 4); return v; }
-inline uint64_t LoadLe64(const void* from) { uint64_t v; std::memcpy(&v, from, 8); return v; }
+inline uint16_t LoadLe16(const void* from) {
+  uint16_t v;
+  std::memcpy(&v, from, 2);
+  return v;
+}
+inline uint32_t LoadLe32(const void* from) {
+  uint32_t v;
+  std::memcpy(&v, from, 4);
+  return v;
+}
+inline uint64_t LoadLe64(const void* from) {
+  uint64_t v;
+  std::memcpy(&v, from, 8);
+  return v;
+}
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian hosts are not supported");
 
 inline std::optional<uint64_t> CheckedMul(uint64_t a, uint64_t b) {

@@ -1,10 +1,11 @@
 #ifndef GPTQ_DOCTOR_BASE_JSON_H_
 #define GPTQ_DOCTOR_BASE_JSON_H_
 
-// A strict JSON reader for small files that people edit: it keeps key order, duplicates and the byte range of every value, says
-// line and column, recognises what people write instead of JSON (Python literals, comments, trailing commas, single quotes) and goes on
-// where the meaning is certain. nlohmann-json cannot say where a value stood, which byte-faithful repairs need. Output is written with nlohmann-json;
-// safetensors headers and indexes have their own tokenizer in model/.
+// A strict JSON reader for small files that people edit: it keeps key order, duplicates and the byte range of every
+// value, says line and column, recognises what people write instead of JSON (Python literals, comments, trailing
+// commas, single quotes) and goes on where the meaning is certain. nlohmann-json cannot say where a value stood, which
+// byte-faithful repairs need. Output is written with nlohmann-json; safetensors headers and indexes have their own
+// tokenizer in model/.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,29 +43,30 @@ class JsonValue {
   // The last member of that name (what every common reader takes); null if none or not an object.
   const JsonValue* Find(std::string_view key) const;
   std::optional<bool> AsBool() const;
-  std::optional<int64_t> AsInt() const;  // integers only: "4", "-1", "4e0" is not one, 4.0 is (see IsIntegralFloat)
-  std::optional<double> AsDouble() const;
+  std::optional<int64_t> AsInt() const;       // plain integers in range: 4, -1; neither 4.0 nor 4e0
+  std::optional<int64_t> AsIntegral() const;  // AsInt, or a float that is a whole number below 2^53: 4.0, 4e0
+  std::optional<double> AsDouble() const;     // finite ones in range only
   const std::string* AsString() const;
 };
 
 struct JsonMember {
-  std::string key;  // decoded
+  std::string key;      // decoded
   JsonRange key_range;  // with its quotes
   JsonValue value;
 };
 
 enum class JsonDefectKind {
-  kSyntax,          // reading stopped here
-  kDuplicateKey,    // JSON allows it; readers take the last
-  kPythonLiteral,   // True, False, None
+  kSyntax,         // not JSON; reading stopped here unless only a string or a number is wrong
+  kDuplicateKey,   // JSON allows it; readers take the last
+  kPythonLiteral,  // True, False, None
   kSingleQuotes,
   kComment,
   kTrailingComma,
-  kNonFinite,       // NaN, Infinity, -Infinity: Python's json accepts them
+  kNonFinite,  // NaN, Infinity, -Infinity: Python's json accepts them
   kByteOrderMark,
   kInvalidUtf8,
-  kTrailingText,    // something after the document
-  kDepth,           // deeper than 127
+  kTrailingText,  // something after the document
+  kDepth,         // deeper than 127
   kEmpty,
 };
 const char* ToString(JsonDefectKind kind);
@@ -79,13 +81,21 @@ struct JsonDefect {
   std::string replacement;
 };
 
+struct JsonRepair {
+  JsonRange range;
+  std::string replacement;
+};
+
 struct JsonDocument {
   std::optional<JsonValue> root;    // what could be read, absent if nothing could
   std::vector<JsonDefect> defects;  // in file order, at most 100
   // True where a strict reader accepts the text (duplicate keys and NaN as Python accepts them aside, see `defects`).
   bool valid = false;
-  // True where every defect that makes it invalid has a certain repair.
+  // True where it is invalid and every defect that makes it so has a certain repair.
   bool repairable = false;
+  std::vector<JsonRepair> repairs;  // all certain ones, also of defects past the first 100; in file order, disjoint
+  // Values past the first 4 million are checked and left out of `root`: false then.
+  bool complete = true;
 };
 
 JsonDocument ParseJson(std::string_view text);

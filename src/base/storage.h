@@ -2,7 +2,8 @@
 #define GPTQ_DOCTOR_BASE_STORAGE_H_
 
 // The only door to files that are read. Positional reads, never a mapping: a file that shrinks under us is a short
-// read, not a signal. Nothing above base/ assumes that a Source is a local path. Thread-safe: List, Stat and ReadMany may run concurrently.
+// read, not a signal. Nothing above base/ assumes that a Source is a local path. Thread-safe: List, Stat and ReadMany
+// may run concurrently.
 
 #include <cstdint>
 #include <map>
@@ -43,8 +44,9 @@ struct FileEntry {
 };
 
 struct Listing {
-  std::vector<FileEntry> entries;  // sorted bytewise by name; files and links, directories only where empty or not entered
-  bool truncated = false;          // more than the cap of 200,000 entries
+  std::vector<FileEntry>
+      entries;             // sorted bytewise by name; files and links, directories only where empty or not entered
+  bool truncated = false;  // more than the cap of 200,000 entries
 };
 
 struct ReadRequest {
@@ -91,12 +93,23 @@ class MemorySource : public Source {
   void ReadMany(std::span<const ReadRequest> requests, std::span<ReadOutcome> outcomes) override;
 
  private:
+  struct File {
+    std::string content;
+    int64_t version = 0;  // stands for the modification time
+  };
+  Result<FileEntry> Describe(std::string_view file) const;
+
   std::string display_path_;
-  std::map<std::string, std::string, std::less<>> files_;
+  int64_t versions_ = 0;
+  std::map<std::string, File, std::less<>> files_;
   std::map<std::string, FileKind, std::less<>> specials_;
 };
 
-// Reads a whole small file. Error kRefused if it is larger than `cap` bytes.
+// Whether a listing holds the file `name`: not in `.git`, not in a hidden directory other than `.cache/huggingface`, at
+// most three directories deep.
+bool IsListedName(std::string_view name);
+
+// Reads a whole small file. Error kRefused if it is larger than `cap` bytes, kChanged if it changed meanwhile.
 Result<std::string> ReadWhole(Source& source, std::string_view file, uint64_t cap);
 
 }  // namespace gptq_doctor

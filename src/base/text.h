@@ -12,17 +12,17 @@
 
 namespace gptq_doctor {
 
-// Terminal and logs: C0, C1, DEL, bidi controls (U+202A-202E, U+2066-2069) and invalid UTF-8 as \xNN or \u{...}; longer than
-// `limit` bytes is cut with "...".
+// Terminal and logs: C0, C1, DEL, bidi controls (U+202A-202E, U+2066-2069) and invalid UTF-8 as \xNN or \u{...}; longer
+// than `limit` bytes is cut with "...".
 std::string EscapeTerminal(std::string_view text, size_t limit = 256);
-std::string EscapeMarkdown(std::string_view text);    // inside a table cell, not in a code span
-std::string MarkdownCode(std::string_view text);      // as a code span
-std::string EscapeXml(std::string_view text);         // element text and attribute values; drops what XML 1.0 cannot hold
+std::string EscapeMarkdown(std::string_view text);  // inside a table cell, not in a code span
+std::string MarkdownCode(std::string_view text);    // as a code span
+std::string EscapeXml(std::string_view text);       // element text and attribute values; drops what XML 1.0 cannot hold
 std::string EscapeWorkflowData(std::string_view text);      // GitHub `::error ...::data`
 std::string EscapeWorkflowProperty(std::string_view text);  // GitHub `::error file=property`
-std::string ShellQuote(std::string_view text);        // single-quoted where anything needs it
+std::string ShellQuote(std::string_view text);              // single-quoted where anything needs it
 bool IsValidUtf8(std::string_view text);
-std::string ToValidUtf8(std::string_view text);       // invalid bytes become U+FFFD
+std::string ToValidUtf8(std::string_view text);  // invalid bytes become U+FFFD
 
 std::string FormatGiB(double bytes, int digits = 3);  // "5.748 GiB"
 std::string FormatBytes(uint64_t bytes);              // "1.93 GiB", "144.5 KiB", "17 B"

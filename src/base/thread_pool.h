@@ -1,7 +1,8 @@
 #ifndef GPTQ_DOCTOR_BASE_THREAD_POOL_H_
 #define GPTQ_DOCTOR_BASE_THREAD_POOL_H_
 
-// A fixed set of workers, started on first use so that small jobs never pay for them. One pool serves many examinations.
+// A fixed set of workers, started on first use so that small jobs never pay for them. One pool serves many
+// examinations.
 
 #include <cstddef>
 #include <functional>
@@ -17,8 +18,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   unsigned threads() const;
-  // Calls body(i) for i in [0, count), in no particular order, the caller taking part; returns when all are done. Nested calls run on the
-  // calling thread. The first exception is rethrown.
+  // Calls body(i) for i in [0, count), in no particular order, the caller taking part; returns when all are done.
+  // Nested calls run on the calling thread. The first exception is rethrown.
   void ParallelFor(size_t count, const std::function<void(size_t)>& body);
 
  private:
