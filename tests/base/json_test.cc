@@ -105,7 +105,7 @@ const BadCase kBad[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, JsonBad, ::testing::ValuesIn(kBad),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Json, KeepsWhatACutDocumentHolds) {
   const JsonDocument document = ParseJson("{\"bits\": 4, \"m\": {\"x\": [1, 2], \"y\": \"abc");

@@ -84,7 +84,8 @@ TEST_F(LocalSourceTest, MemoryTwinListsTheSameFiles) {
     memory.Add(name, "12345");
   }
   std::vector<std::string> local;
-  for (const FileEntry& entry : Open()->List()->entries) {
+  const Result<Listing> listing = Open()->List();
+  for (const FileEntry& entry : listing->entries) {
     if (entry.kind == FileKind::kRegular) local.push_back(entry.name);
   }
   EXPECT_EQ(Names(*memory.List()), local);

@@ -41,7 +41,7 @@ TEST(Text, TerminalCutsWholeCharacters) {
 
 TEST(Text, MarkdownCellsStayCells) {
   EXPECT_EQ(EscapeMarkdown("a|b`c<d>[e]!&*_"), "a\\|b\\`c\\<d\\>\\[e\\]\\!&amp;\\*\\_");
-  EXPECT_EQ(EscapeMarkdown("a\nb"), "a\\x0ab");
+  EXPECT_EQ(EscapeMarkdown("a\nb"), "a\\\\x0ab");
   EXPECT_EQ(MarkdownCode("a.b"), "`a.b`");
   EXPECT_EQ(MarkdownCode("a`b``c"), "```a`b``c```");
   EXPECT_EQ(MarkdownCode("`a"), "`` `a ``");
@@ -205,7 +205,7 @@ TEST(TextTable, CutsTheWidestTextColumn) {
   TextTable table({"", "", ""});
   table.AlignRight(0);
   table.AddRow({"123456789012", "model.layers.*.self_attn.q_proj", "short"});
-  EXPECT_EQ(table.Render(40), "123456789012  model.layers.*.se...  short\n");
+  EXPECT_EQ(table.Render(40), "123456789012  model.layers.*.s...  short\n");
   EXPECT_EQ(TextTable({}).Render(10), "");
 }
 
