@@ -25,6 +25,11 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
+  src/gptq/format_predicates.cc
+  src/gptq/format_table.cc
+  src/gptq/inventory.cc
+  src/gptq/packing.cc
+  src/gptq/suffix_table.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_inspect.cc

@@ -1,9 +1,9 @@
 #ifndef GPTQ_DOCTOR_GPTQ_INVENTORY_H_
 #define GPTQ_DOCTOR_GPTQ_INVENTORY_H_
 
-// Groups tensors into modules by their stem (the name up to the component suffix: "X" of "X.qweight"), and modules into classes:
-// equal folded name, equal components with equal dtypes and shapes. A model of 45,000 modules has some 30 classes, so everything that
-// header facts decide is decided once a class. Linear in tensors.
+// Groups tensors into modules by their stem (the name up to the component suffix: "X" of "X.qweight"), and modules into
+// classes: equal folded name, equal components with equal dtypes and shapes. A model of 45,000 modules has some 30
+// classes, so everything that header facts decide is decided once a class. Linear in tensors.
 
 #include <cstdint>
 #include <span>
@@ -15,39 +15,47 @@
 
 namespace gptq_doctor {
 
-// Interned component suffix. The known ones are rows of suffix_table.cc, in the order of this enum for the GPTQ ones; others get ids from
-// kFirstUnknownSuffix up, per inventory.
+// Interned component suffix. The known ones are rows of suffix_table.cc, in the order of this enum for the GPTQ ones;
+// others get ids from kFirstUnknownSuffix up, per inventory.
 using SuffixId = uint16_t;
 enum KnownSuffix : SuffixId {
-  kQweight, kQzeros, kScales, kGIdx, kBias, kWeight, kZeros,
+  kQweight,
+  kQzeros,
+  kScales,
+  kGIdx,
+  kBias,
+  kWeight,
+  kZeros,
   kOtherKnownSuffix,  // the first of the rest; see suffix_table.cc
 };
 
-// A tensor whose name has no dot, or whose last part is no known suffix, is its own module with the suffix being the last part.
+// A tensor whose last part is no known suffix is its own module with the suffix being the last part ("*" where that is
+// all digits); it never joins the module of its stem. Of tensors of equal name the first one counts.
 struct Component {
   SuffixId suffix = 0;
   uint32_t tensor = 0;  // number in the TensorIndex
 };
 
 struct Module {
-  std::string_view stem;   // "model.layers.0.mlp.down_proj"; "" for suffix-only names
+  std::string_view stem;  // "model.layers.0.mlp.down_proj"; "" for suffix-only names
   uint32_t class_id = 0;
-  uint32_t first = 0;      // components()[first .. first+count)
+  uint32_t first = 0;  // components()[first .. first+count)
   uint16_t count = 0;
 };
 
 struct ModuleClass {
-  std::string pattern;          // "model.layers.*.mlp.down_proj"
+  std::string
+      pattern;  // folded stem, "model.layers.*.mlp.down_proj"; the folded whole name where the suffix is unknown
   uint32_t representative = 0;  // a module; all members share its suffixes, dtypes and shapes
   uint32_t first_member = 0;    // members()[first_member .. +count)
   uint32_t count = 0;
-  int64_t bytes = 0;            // of all members together
-  int format = -1;              // row of the fingerprint table, -1: dense or unknown
+  int64_t bytes = 0;  // of all members together
+  int format = -1;    // row of the fingerprint table, -1: dense or unknown
 };
 
 class Inventory {
  public:
-  std::vector<Module> modules;      // in natural name order within a class, classes in order of first appearance
+  std::vector<Module> modules;  // in natural name order within a class, classes in order of first appearance
   std::vector<ModuleClass> classes;
   std::span<const Component> components(const Module& module) const {
     return std::span<const Component>(components_).subspan(module.first, module.count);
@@ -58,18 +66,19 @@ class Inventory {
   // The tensor of that suffix, null where the module has none.
   const TensorRecord* Find(const TensorIndex& tensors, const Module& module, SuffixId suffix) const;
   std::string_view SuffixName(SuffixId suffix) const;
-  // Module number by exact stem; -1 if none. Builds a table on first use, not thread-safe.
+  // Module number by exact stem, modules of known suffixes before others; -1 if none. Builds a table on first use, not
+  // thread-safe.
   int64_t FindModule(std::string_view stem) const;
 
  private:
-  friend Inventory BuildInventory(const TensorIndex& tensors);
+  friend class InventoryBuilder;
   std::vector<Component> components_;
   std::vector<uint32_t> members_;
   std::vector<std::string> unknown_suffixes_;
   mutable std::vector<uint32_t> table_;
 };
 
-// Formats are assigned (ModuleClass::format) by format_table's DetectFormats, called here.
+// Formats are assigned (ModuleClass::format) by format_table's DetectFormat, called here once a class.
 Inventory BuildInventory(const TensorIndex& tensors);
 
 // Splits a tensor name into stem and suffix ("weight.absmax" and the like stay whole). `suffix` keeps no leading dot.
