@@ -11,6 +11,10 @@ set(GPTQ_DOCTOR_SOURCES
   src/diagnose_verdict.cc
   src/diagnosis.cc
   src/doctor.cc
+  src/repair/config_edit.cc
+  src/repair/generate.cc
+  src/repair/json_edit.cc
+  src/repair/settled_settings.cc
   src/report/json_report.cc
   src/report/json_writer.cc
   src/report/reporter_table.cc
@@ -32,6 +36,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/suffix_table.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
+  src/cli/cmd_config.cc
   src/cli/cmd_inspect.cc
   src/cli/commands.cc
   src/cli/interrupt.cc

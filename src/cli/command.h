@@ -38,6 +38,7 @@ struct CommandRow {
 std::span<const CommandRow> Commands();
 
 std::unique_ptr<Command> MakeInspect();
+std::unique_ptr<Command> MakeConfig();
 std::unique_ptr<Command> MakeTensors();
 
 }  // namespace gptq_doctor

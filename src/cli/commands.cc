@@ -5,6 +5,7 @@ namespace {
 
 constexpr CommandRow kCommands[] = {
     {"inspect", "say what a model is, what is wrong with it and what repairs it", MakeInspect},
+    {"config", "print the quantize_config.json that the tensors prove", MakeConfig},
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
 };
 

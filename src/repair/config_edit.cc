@@ -1,0 +1,292 @@
+#include "repair/config_edit.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/text.h"
+#include "repair/json_edit.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string_view Spelled(std::string_view text, const JsonValue& value) {
+  return text.substr(value.range.begin, value.range.end - value.range.begin);
+}
+
+// Equal for every reader: 4 and 4.0 are, 4 and "4" are not (AutoGPTQ refuses the string).
+bool SameScalar(const JsonValue& a, const JsonValue& b) {
+  if (a.kind != b.kind) return false;
+  switch (a.kind) {
+    case JsonKind::kNull:
+      return true;
+    case JsonKind::kBool:
+      return a.boolean == b.boolean;
+    case JsonKind::kNumber:
+      return a.AsDouble() && a.AsDouble() == b.AsDouble();
+    case JsonKind::kString:
+      return a.text == b.text;
+    default:
+      return false;
+  }
+}
+
+// Other spellings that a file may use. `renamed`: where only this spelling stands, it becomes the canonical one, since
+// loaders differ in which aliases they know (AutoGPTQ config.py: w_bit, q_group_size; GPTQModel 5+: wbits as well).
+struct AliasRow {
+  std::string_view alias, key;
+  bool renamed;
+};
+constexpr AliasRow kAliases[] = {
+    {"w_bit", "bits", true},
+    {"wbits", "bits", true},
+    {"q_group_size", "group_size", true},
+    {"groupsize", "group_size", true},
+    {"format", "checkpoint_format", false},
+};
+const AliasRow* FindAlias(std::string_view key) {
+  for (const AliasRow& row : kAliases) {
+    if (row.alias == key) return &row;
+  }
+  return nullptr;
+}
+
+class Comparer {
+ public:
+  Comparer(const Examination& exam, const SettingsObject& settings, ConfigTarget target, const SettledSettings& settled)
+      : exam_(exam),
+        settings_(settings),
+        target_(target),
+        settled_(settled),
+        text_(WriteQuantConfig(settled.settings, target, {})),
+        wanted_(ParseJson(text_)) {}
+
+  std::vector<KeyChange> Compare() {
+    layout_right_ = LayoutIsRight();
+    const auto& members = settings_.object->members;
+    for (size_t i = 0; i < members.size(); ++i) CompareMember(i, members[i]);
+    if (wanted_.root) {
+      for (const JsonMember& member : wanted_.root->members) AddMissing(member);
+    }
+    return std::move(changes_);
+  }
+
+ private:
+  const JsonValue* Have(std::string_view key) const { return settings_.object->Find(key); }
+  const JsonValue* Want(std::string_view key) const { return wanted_.root ? wanted_.root->Find(key) : nullptr; }
+
+  // bits, group_size and dynamic are right together where they give every module what it has.
+  bool LayoutIsRight() const {
+    if (settings_.file == nullptr || settings_.file->reading == ConfigReading::kMalformed) return false;
+    const Quantization& declared = settings_.file->settings;
+    if (!declared.bits || !declared.group_size) return false;
+    const SettledKey* bits = settled_.Find("bits");
+    const SettledKey* group = settled_.Find("group_size");
+    if ((bits != nullptr && bits->basis == Basis::kAssumed) || (group != nullptr && group->basis == Basis::kAssumed))
+      return false;
+    // A pattern that cannot be judged is left as it is.
+    return JudgeDeclared(declared, exam_).agreement != Agreement::kWrong;
+  }
+
+  void Push(KeyChange::Kind kind, std::string_view key, std::string have, std::string want, std::string reason,
+            Basis basis, size_t member) {
+    changes_.push_back({kind, std::string(key), std::move(have), std::move(want), std::move(reason), basis, member});
+  }
+  void Set(size_t i, const JsonMember& member, std::string want, std::string_view field) {
+    const SettledKey* key = settled_.Find(field);
+    Push(KeyChange::Kind::kSet, member.key, std::string(Spelled(settings_.text, member.value)), std::move(want),
+         key != nullptr ? key->reason : "", key != nullptr ? key->basis : Basis::kProved, i);
+  }
+
+  void CompareMember(size_t i, const JsonMember& member) {
+    if (member.key == "is_marlin_format") {
+      Push(KeyChange::Kind::kRemove, member.key, std::string(Spelled(settings_.text, member.value)), "",
+           "the tensors are not in the Marlin layout, and GPTQModel 6 and later refuse a file with this key, even if "
+           "it is false",
+           Basis::kProved, i);
+      return;
+    }
+    if (member.key == "quant_method") return CompareMethod(i, member);
+    const AliasRow* alias = FindAlias(member.key);
+    const std::string_view field = alias != nullptr ? alias->key : std::string_view(member.key);
+    const JsonValue* want = Want(field);
+    if (member.key == "dynamic") return CompareDynamic(i, member, want);
+    if (field == "bits" || field == "group_size") {
+      const bool integral = member.value.AsInt().has_value();
+      if (layout_right_ && integral && (alias == nullptr || !alias->renamed)) return;
+    }
+    if (field == "checkpoint_format" && !IsFormatName(member)) return;
+    if (field == "lm_head" && want == nullptr) return;
+    if (want == nullptr || !IsKnownField(field)) return;
+    if (!SameScalar(member.value, *want)) return Set(i, member, std::string(Spelled(text_, *want)), field);
+    if (alias != nullptr && alias->renamed && Have(alias->key) == nullptr) {
+      Push(KeyChange::Kind::kRename, member.key, std::string(Spelled(settings_.text, member.value)),
+           std::string(alias->key), "not every loader knows this spelling", Basis::kProved, i);
+    }
+  }
+
+  static bool IsKnownField(std::string_view key) {
+    for (std::string_view known :
+         {"bits", "group_size", "sym", "desc_act", "checkpoint_format", "pack_dtype", "lm_head"}) {
+      if (known == key) return true;
+    }
+    return false;
+  }
+
+  // AutoRound uses `format` for something else ("auto_round:auto_gptq").
+  bool IsFormatName(const JsonMember& member) const {
+    if (member.key != "format") return true;
+    const std::string* value = member.value.AsString();
+    return value == nullptr || value->find(':') == std::string::npos;
+  }
+
+  void CompareMethod(size_t i, const JsonMember& member) {
+    const std::string* have = member.value.AsString();
+    if (have != nullptr && *have == "gptq") return;
+    std::string lower = have != nullptr ? *have : "";
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const bool family = settings_.file != nullptr && settings_.file->method_family == "gptq";
+    if (family && lower != "gptq") return;  // auto-round and the like: another loader's right name
+    Push(KeyChange::Kind::kSet, member.key, std::string(Spelled(settings_.text, member.value)), "\"gptq\"",
+         lower == "gptq" ? "transformers compares the name exactly" : "the tensors are GPTQ's", Basis::kProved, i);
+  }
+
+  void CompareDynamic(size_t i, const JsonMember& member, const JsonValue* want) {
+    if (layout_right_) return;
+    const bool null = member.value.kind == JsonKind::kNull;
+    const bool empty = member.value.IsObject() && member.value.members.empty();
+    if (want == nullptr) {
+      if (null || empty || !GivesOtherSettings()) return;
+      Push(KeyChange::Kind::kRemove, member.key, std::string(Spelled(settings_.text, member.value)), "",
+           "it gives modules other settings than their tensors have", Basis::kProved, i);
+      return;
+    }
+    Set(i, member, std::string(Spelled(text_, *want)), "dynamic");
+  }
+  // The declared `dynamic` over the right base: whether it is at fault itself.
+  bool GivesOtherSettings() const {
+    if (settings_.file == nullptr) return true;
+    Quantization trial = settled_.settings;
+    trial.dynamic = settings_.file->settings.dynamic;
+    return JudgeDeclared(trial, exam_).agreement == Agreement::kWrong;
+  }
+
+  bool HasSpelling(std::string_view key) const {
+    if (Have(key) != nullptr) return true;
+    for (const AliasRow& row : kAliases) {
+      if (row.key == key && row.renamed && Have(row.alias) != nullptr) return true;
+    }
+    return false;
+  }
+
+  // Only keys whose absence means something else to some loader (docs: a missing group_size is -1 to AutoGPTQ and 128
+  // to GPTQModel, a missing desc_act true to AutoGPTQ and false to transformers; vLLM insists on sym).
+  void AddMissing(const JsonMember& member) {
+    if (HasSpelling(member.key)) return;
+    const std::string& key = member.key;
+    if (key == "quant_method") {
+      // transformers refuses a section without it; in a file of its own every loader takes gptq for granted.
+      if (target_ != ConfigTarget::kConfigJsonSection) return;
+    } else if (key == "checkpoint_format") {
+      if (member.value.text == "gptq") return;
+    } else if (key == "pack_dtype") {
+      if (member.value.text == "int32") return;
+    } else if (key == "lm_head") {
+      if (!member.value.boolean) return;
+    } else if (key == "dynamic") {
+      if (layout_right_) return;
+    } else if (!IsKnownField(key)) {
+      return;
+    }
+    const SettledKey* settled = settled_.Find(key);
+    Push(KeyChange::Kind::kAdd, key, "", std::string(Spelled(text_, member.value)),
+         settled != nullptr ? settled->reason : "loaders need it to recognise GPTQ",
+         settled != nullptr ? settled->basis : Basis::kProved, 0);
+  }
+
+  const Examination& exam_;
+  const SettingsObject& settings_;
+  ConfigTarget target_;
+  const SettledSettings& settled_;
+  std::string text_;  // canonical
+  JsonDocument wanted_;
+  bool layout_right_ = false;
+  std::vector<KeyChange> changes_;
+};
+
+// One line, short enough for a sentence.
+std::string Brief(const std::string& json) {
+  std::string line;
+  for (char c : json) {
+    const bool space = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    if (!space)
+      line += c;
+    else if (!line.empty() && line.back() != ' ')
+      line += ' ';
+  }
+  return EscapeTerminal(line, 60);
+}
+
+}  // namespace
+
+std::string Describe(const KeyChange& change) {
+  const std::string key = EscapeTerminal(change.key);
+  std::string out;
+  switch (change.kind) {
+    case KeyChange::Kind::kSet:
+      out = key + " is " + Brief(change.have) + ", must be " + Brief(change.want);
+      break;
+    case KeyChange::Kind::kAdd:
+      out = key + " is missing, must be " + Brief(change.want);
+      break;
+    case KeyChange::Kind::kRemove:
+      out = key + " must go";
+      break;
+    case KeyChange::Kind::kRename:
+      out = key + " must be spelled " + change.want;
+      break;
+  }
+  return change.reason.empty() ? out : out + " (" + change.reason + ")";
+}
+
+std::vector<KeyChange> ChangesOf(const Examination& exam, const SettingsObject& settings, ConfigTarget target,
+                                 const SettledSettings& settled) {
+  return Comparer(exam, settings, target, settled).Compare();
+}
+
+std::string ApplyChanges(std::string_view text, const JsonValue& root, const JsonValue& object,
+                         const std::vector<KeyChange>& changes) {
+  JsonEditor editor(text, root);
+  for (const KeyChange& change : changes) {
+    switch (change.kind) {
+      case KeyChange::Kind::kSet: {
+        const JsonDocument value = ParseJson(change.want);
+        const JsonLayout layout = LayoutOf(text, object, root);
+        editor.Replace(object.members[change.member].value.range,
+                       value.root ? RenderJson(change.want, *value.root, layout) : change.want);
+        break;
+      }
+      case KeyChange::Kind::kAdd:
+        editor.Add(object, change.key, change.want);
+        break;
+      case KeyChange::Kind::kRemove:
+        editor.Remove(object, change.member);
+        break;
+      case KeyChange::Kind::kRename:
+        editor.Replace(object.members[change.member].key_range, JsonQuote(change.want));
+        break;
+    }
+  }
+  return editor.Apply();
+}
+
+const JsonValue* SettingsIn(const JsonValue& root, ConfigTarget target) {
+  if (target == ConfigTarget::kQuantizeConfigJson) return root.IsObject() ? &root : nullptr;
+  const JsonValue* section = root.Find("quantization_config");
+  return section != nullptr && section->IsObject() ? section : nullptr;
+}
+
+const char* FileOf(ConfigTarget target) {
+  return target == ConfigTarget::kQuantizeConfigJson ? "quantize_config.json" : "config.json";
+}
+
+}  // namespace gptq_doctor

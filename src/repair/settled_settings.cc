@@ -1,0 +1,427 @@
+#include "repair/settled_settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "gptq/format_table.h"
+#include "gptq/module_pattern.h"
+#include "model/sizes.h"
+
+namespace gptq_doctor {
+namespace {
+
+enum class KeyType { kInteger, kBool, kFormat, kPackDtype, kFraction };
+struct AssumableKey {
+  std::string_view key;
+  KeyType type;
+};
+// Keys of `Quantization` first; the others pass through as they are spelled.
+constexpr std::array kAssumable = {
+    AssumableKey{"bits", KeyType::kInteger},
+    AssumableKey{"group_size", KeyType::kInteger},
+    AssumableKey{"sym", KeyType::kBool},
+    AssumableKey{"desc_act", KeyType::kBool},
+    AssumableKey{"checkpoint_format", KeyType::kFormat},
+    AssumableKey{"pack_dtype", KeyType::kPackDtype},
+    AssumableKey{"lm_head", KeyType::kBool},
+    AssumableKey{"static_groups", KeyType::kBool},
+    AssumableKey{"true_sequential", KeyType::kBool},
+    AssumableKey{"damp_percent", KeyType::kFraction},
+};
+
+bool IsOneOf(std::string_view value, std::initializer_list<std::string_view> allowed) {
+  return std::find(allowed.begin(), allowed.end(), value) != allowed.end();
+}
+
+// A JSON number strictly between 0 and 1: what AutoGPTQ and GPTQModel accept as damp_percent.
+bool IsFraction(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::general);
+  const bool json = !text.empty() && text.front() >= '0' && text.front() <= '9' && text.back() != '.';
+  return json && error == std::errc() && end == text.data() + text.size() && value > 0 && value < 1;
+}
+
+// What a value must look like; empty where it is right.
+std::string TypeProblem(KeyType type, std::string_view value) {
+  switch (type) {
+    case KeyType::kInteger: {
+      int64_t number = 0;
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+      return error == std::errc() && end == value.data() + value.size() ? "" : "an integer";
+    }
+    case KeyType::kBool:
+      return IsOneOf(value, {"true", "false"}) ? "" : "true or false";
+    case KeyType::kFormat:
+      return IsOneOf(value, {"gptq", "gptq_v2", "gptq_p"}) ? "" : "gptq, gptq_v2 or gptq_p";
+    case KeyType::kPackDtype:
+      return IsOneOf(value, {"int8", "int16", "int32", "int64"}) ? "" : "int8, int16, int32 or int64";
+    case KeyType::kFraction:
+      return IsFraction(value) ? "" : "a number between 0 and 1";
+  }
+  return "";
+}
+
+const Evidence* FindEvidence(const InferredQuant& quant, std::string_view key) {
+  const auto it =
+      std::find_if(quant.evidence.begin(), quant.evidence.end(), [&](const Evidence& e) { return e.key == key; });
+  return it == quant.evidence.end() ? nullptr : &*it;
+}
+bool IsProved(const Evidence* evidence) {
+  return evidence != nullptr && !std::holds_alternative<std::monostate>(evidence->value) &&
+         (evidence->confidence == Confidence::kCertain || evidence->confidence == Confidence::kInferred);
+}
+std::string Spell(const Value& value) {
+  if (const bool* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
+  if (const int64_t* i = std::get_if<int64_t>(&value)) return std::to_string(*i);
+  if (const std::string* s = std::get_if<std::string>(&value)) return *s;
+  return "null";
+}
+std::string FirstFact(const Evidence* evidence) {
+  if (evidence == nullptr || evidence->facts.empty()) return "";
+  return evidence->facts[0].source + ": " + evidence->facts[0].detail;
+}
+
+// One key of Quantization as a value that evidence and assumptions can be compared with.
+template <typename T>
+Value ToValue(const T& value) {
+  if constexpr (std::is_same_v<T, int>)
+    return static_cast<int64_t>(value);
+  else
+    return value;
+}
+template <typename T>
+T FromText(const std::string& text) {
+  if constexpr (std::is_same_v<T, bool>)
+    return text == "true";
+  else if constexpr (std::is_same_v<T, std::string>)
+    return text;
+  else
+    return static_cast<T>(std::stoll(text));
+}
+
+class Settler {
+ public:
+  Settler(const Examination& exam, const std::vector<Assumption>& assumptions)
+      : exam_(exam), assumptions_(assumptions) {}
+
+  Result<SettledSettings> Settle() {
+    if (const std::string why = WhyNotGptq(exam_); !why.empty()) return Refuse("the model " + why);
+    const InferredQuant& quant = exam_.quant;
+    if (!quant.contradictions.empty()) {
+      const size_t more = quant.contradictions.size() - 1;
+      return Refuse("the tensors contradict each other: " + quant.contradictions[0] +
+                    (more > 0 ? " (and " + std::to_string(more) + " more)" : "") +
+                    "; no configuration can be right for all of them");
+    }
+    for (const ClassFacts& facts : quant.classes) {
+      if (!facts.contradiction.empty()) return Refuse("the tensors contradict each other: " + facts.contradiction);
+    }
+    float_zeros_ =
+        std::any_of(quant.classes.begin(), quant.classes.end(), [](const ClassFacts& f) { return f.float_zeros; });
+    if (float_zeros_ && Assumed("checkpoint_format") != nullptr) {
+      return Refuse(
+          "zero points are stored as floating-point `zeros`, the dialect of March 2023: no checkpoint_format names it");
+    }
+    FindDeclared();
+    SettleLayout();
+    Settle("sym", &Quantization::sym, false);
+    Settle("desc_act", &Quantization::desc_act, true);
+    Settle("checkpoint_format", &Quantization::checkpoint_format, false);
+    Settle("pack_dtype", &Quantization::pack_dtype, true);
+    Settle("lm_head", &Quantization::lm_head, true);
+    if (!out_.settings.desc_act)
+      Set("desc_act", &Quantization::desc_act, false, Basis::kDefault, "no g_idx shows an order");
+    SettleExtra();
+    if (error_) return *error_;
+    if (!out_.settings.bits) return Refuse("the bits of the packed weights cannot be established");
+    if (!out_.settings.group_size) {
+      return Refuse("the group size cannot be established; say it with --assume group_size=N");
+    }
+    Warn();
+    return std::move(out_);
+  }
+
+ private:
+  Error Refuse(std::string message) const {
+    return Error{ErrorKind::kRefused, exam_.source->DisplayPath(), std::move(message)};
+  }
+
+  template <typename T>
+  void Set(std::string key, std::optional<T> Quantization::*field, std::type_identity_t<T> value, Basis basis,
+           std::string reason) {
+    out_.settings.*field = std::move(value);
+    out_.keys.push_back({std::move(key), basis, std::move(reason)});
+  }
+
+  const Assumption* Assumed(std::string_view key) const {
+    const Assumption* found = nullptr;
+    for (const Assumption& a : assumptions_) {
+      if (a.key == key) found = &a;
+    }
+    return found;
+  }
+
+  // Files that declare GPTQ settings, the one that most loaders of its kind read first.
+  void FindDeclared() {
+    for (const QuantConfigFile& file : exam_.configs.files) {
+      const bool readable = file.reading == ConfigReading::kValid || file.reading == ConfigReading::kIncomplete;
+      if (readable && (file.method_family.empty() || file.method_family == "gptq")) declared_.push_back(&file);
+    }
+  }
+
+  // bits, group_size and dynamic belong together: a declared set that gives every module what it has is kept whole.
+  void SettleLayout() {
+    const InferredQuant& quant = exam_.quant;
+    for (const QuantConfigFile* file : declared_) {
+      if (!file->settings.bits || !file->settings.group_size) continue;
+      if (JudgeDeclared(file->settings, exam_).agreement != Agreement::kRight) continue;
+      const std::string reason = "as " + file->file + " says; the tensors agree";
+      Set("bits", &Quantization::bits, *file->settings.bits, Basis::kProved, reason);
+      Set("group_size", &Quantization::group_size, *file->settings.group_size, Basis::kProved, reason);
+      out_.settings.dynamic = file->settings.dynamic;
+      if (!out_.settings.dynamic.empty()) out_.keys.push_back({"dynamic", Basis::kProved, reason});
+      CheckLayoutAssumptions();
+      return;
+    }
+    if (quant.base.bits) {
+      Set("bits", &Quantization::bits, *quant.base.bits, Basis::kProved, FirstFact(FindEvidence(quant, "bits")));
+    }
+    const Evidence* group = FindEvidence(quant, "group_size");
+    if (quant.base.group_size) {
+      Set("group_size", &Quantization::group_size, *quant.base.group_size, Basis::kProved, FirstFact(group));
+    }
+    out_.settings.dynamic = quant.base.dynamic;
+    if (!out_.settings.dynamic.empty()) {
+      out_.keys.push_back(
+          {"dynamic", Basis::kProved, "the tensors of these modules have other bits or groups than the rest"});
+    }
+    CheckLayoutAssumptions();
+  }
+
+  // An assumed bits or group_size must give every module its shapes.
+  void CheckLayoutAssumptions() {
+    const Assumption* bits = Assumed("bits");
+    const Assumption* group = Assumed("group_size");
+    if (bits == nullptr && group == nullptr) return;
+    Quantization trial = out_.settings;
+    if (bits != nullptr) trial.bits = FromText<int>(bits->value);
+    if (group != nullptr) trial.group_size = FromText<int64_t>(group->value);
+    const DeclaredVerdict verdict = JudgeDeclared(trial, exam_);
+    if (verdict.agreement == Agreement::kWrong) {
+      error_ =
+          Refuse("the tensors contradict --assume " +
+                 (group != nullptr ? "group_size=" + group->value : "bits=" + bits->value) + ": " + verdict.detail);
+      return;
+    }
+    if (bits != nullptr)
+      Set("bits", &Quantization::bits, *trial.bits, Basis::kAssumed, "assumed; the tensors allow it");
+    if (group != nullptr) {
+      Set("group_size", &Quantization::group_size, *trial.group_size, Basis::kAssumed, "assumed; the tensors allow it");
+    }
+  }
+
+  // `harmless`: a value that is merely assumed is written all the same, since no loader computes anything else for it.
+  template <typename T>
+  void Settle(const char* key, std::optional<T> Quantization::*field, bool harmless) {
+    const Evidence* evidence = FindEvidence(exam_.quant, key);
+    const std::optional<T>& inferred = exam_.quant.base.*field;
+    const bool proved = inferred.has_value() && IsProved(evidence);
+    if (const Assumption* assumption = Assumed(key)) {
+      const bool differs = proved && ToValue(FromText<T>(assumption->value)) != ToValue(*inferred);
+      if (differs && evidence->confidence == Confidence::kCertain) {
+        error_ = Refuse(std::string("the tensors prove ") + key + " " + Spell(evidence->value) + " (" +
+                        FirstFact(evidence) + "), which --assume " + key + "=" + assumption->value + " contradicts");
+        return;
+      }
+      if (differs) {
+        out_.warnings.push_back(std::string(key) + "=" + assumption->value +
+                                " is assumed although the tensors suggest " + Spell(evidence->value) + " (" +
+                                FirstFact(evidence) + ")");
+      }
+      return Set(key, field, FromText<T>(assumption->value), Basis::kAssumed, "assumed");
+    }
+    if (proved) return Set(key, field, *inferred, Basis::kProved, FirstFact(evidence));
+    if (const QuantConfigFile* file = Declaring(key, field)) {
+      return Set(key, field, *(file->settings.*field), Basis::kDeclared,
+                 "as " + file->file + " says; the tensors cannot tell");
+    }
+    if (harmless && inferred) return Set(key, field, *inferred, Basis::kDefault, FirstFact(evidence));
+    if (!harmless) out_.open.push_back(key);
+  }
+
+  // The file whose value is kept where the tensors cannot tell; null where files disagree.
+  template <typename T>
+  const QuantConfigFile* Declaring(const char* key, std::optional<T> Quantization::*field) {
+    const QuantConfigFile* found = nullptr;
+    for (const QuantConfigFile* file : declared_) {
+      const std::optional<T>& value = file->settings.*field;
+      if (!value) continue;
+      if (found != nullptr && found->settings.*field != value) {
+        out_.warnings.push_back(found->file + " and " + file->file + " disagree about " + key + " (" +
+                                Spell(ToValue(*(found->settings.*field))) + ", " + Spell(ToValue(*value)) +
+                                ") and the tensors cannot tell");
+        return nullptr;
+      }
+      if (found == nullptr) found = file;
+    }
+    return found;
+  }
+
+  void SettleExtra() {
+    for (const Assumption& a : assumptions_) {
+      if (IsOneOf(a.key, {"static_groups", "true_sequential", "damp_percent"})) out_.extra.emplace_back(a.key, a.value);
+    }
+    // AutoGPTQ 0.3.2 and later leave the settings in the header (AutoGPTQ modeling/_base.py); damp_percent survives
+    // nowhere else.
+    std::string damp;
+    for (const ShardHeader& shard : exam_.tensors.shards) {
+      for (const auto& [key, value] : shard.metadata) {
+        if (key != "gptq_damp_percent" || !IsFraction(value)) continue;
+        if (!damp.empty() && damp != value) return;
+        damp = value;
+      }
+    }
+    if (!damp.empty() && Assumed("damp_percent") == nullptr) out_.extra.emplace_back("damp_percent", damp);
+  }
+
+  void Warn() {
+    if (out_.IsOpen("checkpoint_format") && float_zeros_) {
+      out_.warnings.push_back(
+          "checkpoint_format is left out: zero points are stored as floating-point `zeros`, the dialect of March 2023, "
+          "which no "
+          "value of it names and no current loader reads");
+    } else if (out_.IsOpen("checkpoint_format")) {
+      out_.warnings.push_back(
+          "checkpoint_format is left out: the tensors fit gptq and gptq_v2 alike, and loaders take a missing key for "
+          "gptq; "
+          "say which with --assume checkpoint_format=gptq or =gptq_v2");
+    }
+    if (out_.IsOpen("sym")) {
+      out_.warnings.push_back(
+          "sym is left out: the zero points were not conclusive, and loaders take a missing key for true; say which "
+          "with "
+          "--assume sym=true or =false");
+    }
+  }
+
+  const Examination& exam_;
+  const std::vector<Assumption>& assumptions_;
+  std::vector<const QuantConfigFile*> declared_;
+  SettledSettings out_;
+  std::optional<Error> error_;
+  bool float_zeros_ = false;
+};
+
+// Bits and groups of one class against what is declared for one of its modules; empty where they agree.
+std::string Disagreement(const ClassFacts& facts, const SettingsByName::Setting& given) {
+  if (given.excluded) return "is quantized, the declared `dynamic` excludes it";
+  if (facts.bits && given.bits != facts.bits) {
+    return "has " + std::to_string(*facts.bits) + " bits, declared are " +
+           (given.bits ? std::to_string(*given.bits) : "none");
+  }
+  if (!given.group_size) return "has no declared group_size";
+  const int64_t size = *given.group_size;
+  if (size == 0 || size < -1) return "is given the impossible group_size " + std::to_string(size);
+  if (facts.in_features <= 0 || facts.groups <= 0) return "";
+  const int64_t groups = GroupsOf(facts.in_features, size);
+  if (groups != facts.groups) {
+    return "has " + std::to_string(facts.groups) + " groups over " + std::to_string(facts.in_features) +
+           " inputs, group_size " + std::to_string(size) + " makes " + std::to_string(groups);
+  }
+  if (facts.groups > 1 && facts.group_size && *facts.group_size != size) {
+    return "has group_size " + std::to_string(*facts.group_size) + ", declared is " + std::to_string(size);
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<Assumption> ParseAssumption(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) {
+    return Error{ErrorKind::kUsage, "", "--assume takes KEY=VALUE, not '" + EscapeTerminal(text) + "'"};
+  }
+  const std::string_view key = text.substr(0, equals), value = text.substr(equals + 1);
+  std::vector<std::string_view> names;
+  for (const AssumableKey& row : kAssumable) {
+    names.push_back(row.key);
+    if (row.key != key) continue;
+    const std::string problem = TypeProblem(row.type, value);
+    if (problem.empty()) return Assumption{std::string(key), std::string(value)};
+    return Error{ErrorKind::kUsage, "",
+                 "--assume " + std::string(key) + " takes " + problem + ", not '" + EscapeTerminal(value) + "'"};
+  }
+  const std::string nearest = Nearest(key, names);
+  std::string all;
+  for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+  return Error{ErrorKind::kUsage, "",
+               "--assume knows no key '" + EscapeTerminal(key) + "'" +
+                   (nearest.empty() ? "" : "; did you mean " + nearest + "?") + " It takes " + all};
+}
+
+const SettledKey* SettledSettings::Find(std::string_view key) const {
+  const SettledKey* found = nullptr;  // the last: an assumption follows what it replaces
+  for (const SettledKey& row : keys) {
+    if (row.key == key) found = &row;
+  }
+  return found;
+}
+
+bool SettledSettings::IsOpen(std::string_view key) const {
+  return std::find(open.begin(), open.end(), key) != open.end();
+}
+
+Result<SettledSettings> SettleSettings(const Examination& exam, const std::vector<Assumption>& assumptions) {
+  return Settler(exam, assumptions).Settle();
+}
+
+DeclaredVerdict JudgeDeclared(const Quantization& declared, const Examination& exam) {
+  DeclaredVerdict verdict;
+  const SettingsByName by_name(declared);
+  const Inventory& inventory = exam.inventory;
+  for (size_t c = 0; c < inventory.classes.size() && c < exam.quant.classes.size(); ++c) {
+    const ClassFacts& facts = exam.quant.classes[c];
+    if (!facts.gptq) continue;
+    for (uint32_t number : inventory.members(inventory.classes[c])) {
+      const std::string_view stem = inventory.modules[number].stem;
+      const auto given = by_name.Of(stem);
+      if (!given) {
+        if (verdict.agreement == Agreement::kRight) verdict.agreement = Agreement::kUndecided;
+        continue;
+      }
+      const std::string problem = Disagreement(facts, *given);
+      if (!problem.empty()) {
+        verdict.agreement = Agreement::kWrong;
+        if (verdict.wrong++ == 0) {
+          verdict.first_wrong = stem;
+          verdict.detail = EscapeTerminal(stem) + " " + problem;
+        }
+      }
+      if (declared.dynamic.empty()) {  // the same for every member of the class
+        if (!problem.empty()) verdict.wrong += inventory.classes[c].count - 1;
+        break;
+      }
+    }
+  }
+  return verdict;
+}
+
+std::string WhyNotGptq(const Examination& exam) {
+  if (exam.quant.is_gptq) return "";
+  const ModuleClass* largest = nullptr;
+  for (const ModuleClass& c : exam.inventory.classes) {
+    if (c.format >= 0 && (largest == nullptr || c.bytes > largest->bytes)) largest = &c;
+  }
+  if (largest != nullptr) {
+    const FormatRow& row = FormatTable()[static_cast<size_t>(largest->format)];
+    return "is " + std::string(row.title) + ", not GPTQ: " + std::string(row.why);
+  }
+  if (exam.tensors.size() == 0) return "has no readable weight file: there is nothing to tell its settings from";
+  return "is not quantized (" + FormatCount(exam.tensors.size()) + " tensors, none of a quantized module)";
+}
+
+}  // namespace gptq_doctor
