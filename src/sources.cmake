@@ -17,7 +17,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/settled_settings.cc
   src/report/json_report.cc
   src/report/json_writer.cc
+  src/report/markdown_report.cc
   src/report/reporter_table.cc
+  src/report/style.cc
   src/report/summary.cc
   src/base/json.cc
   src/base/json_parser.cc
@@ -34,6 +36,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/inventory.cc
   src/gptq/packing.cc
   src/gptq/suffix_table.cc
+  src/report/text_inspect.cc
+  src/report/text_sections.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_config.cc

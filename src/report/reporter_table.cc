@@ -4,7 +4,9 @@ namespace gptq_doctor {
 namespace {
 
 constexpr Reporter kReporters[] = {
+    {.name = "text", .extension = "txt", .render = RenderText},
     {.name = "json", .extension = "json", .render = RenderJson},
+    {.name = "markdown", .extension = "md", .render = RenderMarkdown},
 };
 
 }  // namespace

@@ -1,0 +1,93 @@
+// The report for people: verdict first, then the evidence, then the counts.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "report/style.h"
+#include "report/text_sections.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string Header(const Diagnosis& d, const Style& style) {
+  std::string out = style.Paint(Tone::kStrong, EscapeTerminal(d.path)) + "\n";
+  const bool fine = d.missing.empty() && d.errors.empty();
+  out += "  " + style.Paint(fine ? Tone::kGood : Tone::kStrong, style.Wrap(d.verdict, 2)) + "\n";
+  for (const std::string& problem : d.missing) {
+    out += "  " + style.Paint(Tone::kBad, style.Of(Mark::kBad)) + " " + style.Wrap(EscapeTerminal(problem, 1000), 4) +
+           "\n";
+  }
+  if (!d.repair_command.empty()) {
+    // Never wrapped: it is there to be copied.
+    out += "  " + style.Paint(Tone::kGood, style.Arrow()) +
+           " repair: " + style.Paint(Tone::kStrong, EscapeTerminal(d.repair_command, 4096)) + "\n";
+  }
+  return out;
+}
+
+std::string Findings(const Diagnosis& d, const Style& style) {
+  std::string out;
+  for (const Finding& finding : d.findings) {
+    if (finding.suppressed) continue;
+    if (finding.severity == Severity::kNote && style.verbosity() < 0) continue;
+    out += "\n" + FindingText(finding, style);
+  }
+  return out;
+}
+
+std::string OneModel(const Diagnosis& d, const Style& style) {
+  std::string out = Header(d, style);
+  if (style.verbosity() >= 0) {
+    for (const auto section :
+         {FilesSection, SettingsSection, ModulesSection, ConfigSection, SizeSection, LoadersSection, MemorySection}) {
+      out += section(d, style);
+    }
+  }
+  return out + Findings(d, style);
+}
+
+std::string Comparison(const Report& report, const Style& style) {
+  Grid grid;
+  const auto head = [](const char* text) { return Grid::Cell{.text = text, .tone = Tone::kDim}; };
+  grid.Add(
+      {head("model"), head("format"), head("bits"), head("group"), head("size"), head("of largest"), head("state")});
+  for (const ComparisonRow& row : Compare(report.models)) {
+    grid.Add({{EscapeTerminal(row.path)},
+              {EscapeTerminal(row.format)},
+              {.text = row.bits ? std::to_string(*row.bits) : "-", .right = true},
+              {.text = row.group_size ? std::to_string(*row.group_size) : "-", .right = true},
+              {.text = FormatBytes(static_cast<uint64_t>(row.bytes)), .right = true},
+              {.text = fmt::format("{:.0f} %", 100 * row.ratio_to_largest), .right = true},
+              {.text = row.state, .tone = row.state == "ok" ? Tone::kGood : Tone::kBad}});
+  }
+  return "\n" + style.Paint(Tone::kStrong, "Comparison") + "\n" + grid.Render(style);
+}
+
+std::string LastLine(const Report& report, const Style& style) {
+  const Tally tally = CountFindings(report.models);
+  std::string out = "\n" + Counted(tally.models, "model", "models") + ": " + TallyText(tally);
+  const std::vector<Error> errors = AllErrors(report);
+  if (!errors.empty()) out += ", " + Counted(static_cast<int64_t>(errors.size()), "input", "inputs") + " not examined";
+  for (const Diagnosis& model : report.models) {
+    if (model.findings.empty()) continue;
+    out += style.Paint(Tone::kDim, "; gptq-doctor explain " + model.findings.front().code + " says more");
+    break;
+  }
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string RenderText(const Report& report, const RenderOptions& options) {
+  const Style style(options);
+  std::string out;
+  if (options.verbosity <= -2) return out;
+  for (const Diagnosis& model : report.models) out += (out.empty() ? "" : "\n") + OneModel(model, style);
+  if (report.models.size() > 1) out += Comparison(report, style);
+  if (options.verbosity >= 0 && !report.models.empty()) out += LastLine(report, style);
+  return out;
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,226 @@
+#include "report/text_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string Title(const Style& style, std::string_view title, std::string_view rest = "") {
+  std::string out = "\n" + style.Paint(Tone::kStrong, title);
+  if (!rest.empty()) out += "  " + std::string(rest);
+  return out + "\n";
+}
+
+std::string Bytes(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(bytes, 0))); }
+
+std::string ValueText(const Value& value) {
+  if (const bool* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
+  if (const int64_t* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
+  if (const std::string* text = std::get_if<std::string>(&value)) return EscapeTerminal(*text, 60);
+  return "unknown";
+}
+
+// Files of these roles get a line each; the others share one a role and state.
+bool StandsAlone(const FileRow& row) {
+  return row.role == "index" || row.role == "config" || row.role == "quantize-config" || row.role == "generation";
+}
+
+}  // namespace
+
+std::vector<FileGroup> GroupFiles(const std::vector<FileRow>& files) {
+  std::vector<FileGroup> groups;
+  for (const FileRow& row : files) {
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const FileGroup& g) {
+      return !StandsAlone(row) && g.role == row.role && g.state == row.state;
+    });
+    if (group == groups.end())
+      group = groups.insert(groups.end(), FileGroup{.role = row.role, .state = row.state, .note = row.note});
+    ++group->count;
+    if (group->count <= 3) group->names += (group->names.empty() ? "" : ", ") + EscapeTerminal(row.name);
+    if (row.size) group->size = std::max<int64_t>(group->size, 0) + *row.size;
+  }
+  for (FileGroup& group : groups) {
+    if (group.count > 3) group.names += fmt::format(", ... ({} files)", group.count);
+  }
+  return groups;
+}
+
+Mark MarkOf(const FileGroup& group) {
+  if (group.state == "present") return Mark::kGood;
+  if (group.state == "missing" && (group.role == "generation" || group.role == "tokenizer")) return Mark::kOptional;
+  return group.state == "needed" ? Mark::kWarning : Mark::kBad;
+}
+
+std::string FilesSection(const Diagnosis& d, const Style& style) {
+  Grid grid;
+  for (const FileGroup& group : GroupFiles(d.files)) {
+    const Mark mark = MarkOf(group);
+    const std::string size = group.size >= 0 ? Bytes(group.size) : "";
+    std::string note = group.state == "present" ? "" : group.state;
+    if (!group.note.empty()) note += (note.empty() ? "" : ": ") + EscapeTerminal(group.note, 300);
+    grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
+              {.text = group.names},
+              {.text = size, .right = true},
+              {.text = note, .tone = mark == Mark::kGood ? Tone::kDim : Tone::kPlain}});
+  }
+  return grid.empty() ? "" : Title(style, "Files") + grid.Render(style);
+}
+
+std::string SettingsSection(const Diagnosis& d, const Style& style) {
+  Grid grid;
+  for (const Evidence& evidence : d.evidence) {
+    const bool unknown = evidence.confidence == Confidence::kUnknown;
+    if (unknown && evidence.facts.empty() && evidence.dissent.empty() && style.verbosity() <= 0) continue;
+    const Tone tone = unknown ? Tone::kWarning : Tone::kPlain;
+    const auto fact_text = [](const Fact& fact) { return EscapeTerminal(fact.source + ": " + fact.detail, 400); };
+    grid.Add({{.text = evidence.key},
+              {.text = ValueText(evidence.value), .tone = unknown ? tone : Tone::kStrong},
+              {.text = ToString(evidence.confidence), .tone = tone},
+              {.text = evidence.facts.empty() ? "" : fact_text(evidence.facts.front()), .tone = Tone::kDim}});
+    for (size_t i = 1; style.verbosity() > 0 && i < evidence.facts.size(); ++i) {
+      grid.Add({{}, {}, {}, {.text = fact_text(evidence.facts[i]), .tone = Tone::kDim}});
+    }
+    for (const Fact& fact : evidence.dissent) {
+      grid.Add({{},
+                {},
+                {.text = std::string(style.Of(Mark::kWarning)) + " but", .tone = Tone::kWarning},
+                {.text = fact_text(fact)}});
+    }
+  }
+  if (grid.empty()) return "";
+  std::string coverage;
+  if (d.coverage.modules > 0) {
+    coverage =
+        fmt::format("data of {} of {} modules read ({})", FormatCount(static_cast<uint64_t>(d.coverage.modules_read)),
+                    FormatCount(static_cast<uint64_t>(d.coverage.modules)), Bytes(d.coverage.bytes_read));
+  }
+  return Title(style, "Settings", style.Paint(Tone::kDim, coverage)) + grid.Render(style);
+}
+
+std::string SettingsLine(const Quantization& settings) {
+  std::string out = settings.bits ? std::to_string(*settings.bits) + "-bit" : "unknown bits";
+  if (settings.group_size) {
+    out += *settings.group_size < 0 ? ", one group" : ", group size " + std::to_string(*settings.group_size);
+  }
+  if (settings.sym) out += *settings.sym ? ", symmetric" : ", asymmetric";
+  if (settings.desc_act && *settings.desc_act) out += ", act-order";
+  return out;
+}
+
+std::string ModulesSection(const Diagnosis& d, const Style& style) {
+  if (d.modules_quantized == 0 && d.modules_dense == 0) return "";
+  std::string line = Counted(d.modules_dense, "dense module", "dense modules");
+  if (d.modules_quantized > 0) {
+    line = Counted(d.quantized_tensors, "tensor", "tensors") + " in " +
+           Counted(d.modules_quantized, "quantized module", "quantized modules") + "; " + line;
+  }
+  Grid grid;
+  for (const ModuleGroup& group : d.settings) {
+    grid.Add({{.text = FormatCount(static_cast<uint64_t>(group.count)), .right = true},
+              {.text = SettingsLine(group.settings)},
+              {.text = FoldNames(group.patterns), .tone = Tone::kDim}});
+  }
+  for (const FormatShare& share : d.formats) {
+    if (share.name == "dense" || (share.name == "gptq" && !d.settings.empty())) continue;
+    grid.Add({{.text = FormatCount(static_cast<uint64_t>(share.modules)), .right = true},
+              {.text = share.variant},
+              {.text = EscapeTerminal(share.why, 300), .tone = Tone::kDim}});
+  }
+  return Title(style, "Modules", line) + grid.Render(style);
+}
+
+std::string ConfigSection(const Diagnosis& d, const Style& style) {
+  Grid grid;
+  const bool gptq = d.quantization.has_value();
+  for (const ConfigState& config : d.configs) {
+    if (!gptq && config.state == "absent") continue;
+    const bool good = config.state == "valid";
+    const Mark mark = good                                                       ? Mark::kGood
+                      : config.state == "absent" || config.state == "incomplete" ? Mark::kWarning
+                                                                                 : Mark::kBad;
+    std::string detail = EscapeTerminal(config.detail, 400);
+    if (config.line) detail += fmt::format(" (line {}, column {})", *config.line, config.column.value_or(1));
+    grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
+              {.text = EscapeTerminal(config.file)},
+              {.text = config.state, .tone = good ? Tone::kPlain : Tone::kStrong},
+              {.text = detail, .tone = good ? Tone::kDim : Tone::kPlain}});
+    for (const std::string& problem : config.problems) {
+      if (problem != config.detail) grid.Add({{}, {}, {}, {.text = EscapeTerminal(problem, 400)}});
+    }
+  }
+  return grid.empty() ? "" : Title(style, "Configuration") + grid.Render(style);
+}
+
+std::string SizeSection(const Diagnosis& d, const Style& style) {
+  const ByteTotals& b = d.bytes;
+  if (b.files == 0) return "";
+  Grid grid;
+  std::string files = Bytes(b.files);
+  if (b.quantized > 0) files += ": quantized " + Bytes(b.quantized) + ", dense " + Bytes(b.dense);
+  if (b.stray > 0) files += ", " + Bytes(b.stray) + " belong to no tensor";
+  grid.Add({{"on disk"}, {files}});
+  if (b.dense_equivalent > 0 && b.quantized > 0) {
+    grid.Add(
+        {{"at 16 bits"}, {fmt::format("{}: {:.2f}{} as much", Bytes(b.dense_equivalent), b.ratio, style.Times())}});
+  }
+  if (b.promised > 0) {
+    std::string text = fmt::format("{}: {:.2f}{}, if every matrix were {}", Bytes(b.promised), b.ratio_promised,
+                                   style.Times(), d.quantization ? SettingsLine(*d.quantization) : "quantized");
+    if (!b.ratio_note.empty()) text += "; " + b.ratio_note;
+    grid.Add({{"promised"}, {text}});
+  }
+  return Title(style, "Size") + grid.Render(style);
+}
+
+std::vector<Outcome> OutcomesBySilence() {
+  return {Outcome::kGarbage, Outcome::kFallsBack, Outcome::kRejects,
+          Outcome::kSlow,    Outcome::kLoads,     Outcome::kUnknown};
+}
+
+std::string LoadersSection(const Diagnosis& d, const Style& style) {
+  Grid grid;
+  for (const Outcome outcome : OutcomesBySilence()) {
+    std::string names;
+    const LoaderOutcome* first = nullptr;
+    for (const LoaderOutcome& loader : d.loaders) {
+      if (loader.outcome != outcome) continue;
+      if (first == nullptr) first = &loader;
+      names += (names.empty() ? "" : ", ") + loader.loader + (loader.version.empty() ? "" : " " + loader.version);
+    }
+    if (first == nullptr) continue;
+    const bool bad = outcome == Outcome::kGarbage || outcome == Outcome::kFallsBack || outcome == Outcome::kRejects;
+    const Mark mark = bad                          ? Mark::kBad
+                      : outcome == Outcome::kLoads ? Mark::kGood
+                      : outcome == Outcome::kSlow  ? Mark::kWarning
+                                                   : Mark::kOptional;
+    grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
+              {.text = ToString(outcome), .tone = bad ? Tone::kStrong : Tone::kPlain},
+              {.text = names}});
+    if (bad)
+      grid.Add({{}, {}, {.text = EscapeTerminal(first->loader + ": " + first->summary, 400), .tone = Tone::kDim}});
+  }
+  return grid.empty()
+             ? ""
+             : Title(style, "Loaders", style.Paint(Tone::kDim, "gptq-doctor why says more")) + grid.Render(style);
+}
+
+std::string MemorySection(const Diagnosis& d, const Style& style) {
+  const MemoryBrief& m = d.memory;
+  Grid grid;
+  if (m.weights) grid.Add({{"weights"}, {.text = Bytes(*m.weights), .right = true}, {"resident as they are"}});
+  if (m.kv_bytes_per_token) {
+    grid.Add({{"KV cache"}, {.text = Bytes(*m.kv_bytes_per_token), .right = true}, {"a token of context"}});
+  }
+  for (const FallbackCost& cost : m.fallback) {
+    grid.Add({{"fallback"},
+              {.text = Bytes(cost.bytes), .right = true},
+              {cost.dtype + (cost.when.empty() ? "" : ", " + cost.when)}});
+  }
+  return grid.empty() ? "" : Title(style, "GPU memory") + grid.Render(style);
+}
+
+}  // namespace gptq_doctor
