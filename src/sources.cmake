@@ -42,6 +42,7 @@ set(GPTQ_DOCTOR_SOURCES
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_config.cc
   src/cli/cmd_inspect.cc
+  src/cli/cmd_tensors.cc
   src/cli/commands.cc
   src/cli/interrupt.cc
   src/cli/log.cc

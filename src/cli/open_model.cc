@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/session.h"
+#include "diagnose.h"
 #include "model/sniff.h"
 
 namespace gptq_doctor {
@@ -104,24 +105,29 @@ Result<OpenedModel> OpenModel(const std::string& path) {
   return OpenedModel{std::move(*source), name};
 }
 
+Result<ReadModel> OpenAndRead(Session& session, const std::string& path, ExamineOptions options) {
+  Result<OpenedModel> opened = OpenModel(path);
+  if (!opened) return opened.error();
+  options.only_file = opened->only_file;
+  Result<std::unique_ptr<Examination>> exam = ReadExamination(*opened->source, options, session.context());
+  if (!exam) {
+    Error error = exam.error();
+    if (error.path.empty()) error.path = path;
+    return error;
+  }
+  return ReadModel{std::move(opened->source), std::move(*exam)};
+}
+
 Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options) {
   Report report;
-  const ExamineContext context = session.context();
   for (const std::string& path : paths) {
-    Result<OpenedModel> opened = OpenModel(path);
-    if (!opened) {
-      report.errors.push_back(opened.error());
+    Result<ReadModel> model = OpenAndRead(session, path, options);
+    if (!model) {
+      report.errors.push_back(model.error());
       continue;
     }
-    ExamineOptions mine = options;
-    mine.only_file = opened->only_file;
-    Result<Diagnosis> diagnosis = Examine(*opened->source, mine, context);
-    if (!diagnosis) {
-      report.errors.push_back(diagnosis.error());
-      if (report.errors.back().path.empty()) report.errors.back().path = path;
-      continue;
-    }
-    report.models.push_back(std::move(*diagnosis));
+    report.models.push_back(Diagnose(*model->exam));
+    report.models.back().path = path;
   }
   report.exit_code = ExitCodeOf(AllErrors(report));
   return report;

@@ -13,6 +13,7 @@
 #include "base/storage.h"
 #include "base/thread_pool.h"
 #include "gptq_doctor/doctor.h"
+#include "infer/examination.h"
 #include "report/report.h"
 
 namespace gptq_doctor {
@@ -72,6 +73,12 @@ struct OpenedModel {
   std::string only_file;
 };
 Result<OpenedModel> OpenModel(const std::string& path);
+// A model that was read; the source outlives the examination.
+struct ReadModel {
+  std::unique_ptr<Source> source;
+  std::unique_ptr<Examination> exam;
+};
+Result<ReadModel> OpenAndRead(Session& session, const std::string& path, ExamineOptions options);
 // Examines each; one bad path hides nothing. Sets the report's exit code from the errors alone.
 Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options);
 
