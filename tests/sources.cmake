@@ -1,6 +1,9 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
   repair/json_edit_test.cc
+  gptq/format_table_test.cc
+  gptq/inventory_test.cc
+  gptq/packing_test.cc
   gptq/module_pattern_test.cc
   base/json_test.cc
   base/storage_test.cc
