@@ -23,6 +23,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/summary.cc
   src/base/json.cc
   src/base/json_parser.cc
+  src/base/local_sink.cc
   src/base/local_source.cc
   src/base/memory_source.cc
   src/base/os_error.cc

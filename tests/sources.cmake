@@ -5,7 +5,9 @@ set(GPTQ_DOCTOR_TESTS
   gptq/inventory_test.cc
   gptq/packing_test.cc
   gptq/module_pattern_test.cc
+  base/bytes_test.cc
   base/json_test.cc
+  base/sink_test.cc
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc

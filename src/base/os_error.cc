@@ -23,6 +23,7 @@ constexpr ErrnoRow kErrnos[] = {
     {EDQUOT, ErrorKind::kNoSpace, "the disk quota is used up"},
     {EFBIG, ErrorKind::kNoSpace, "the file would be larger than the file system or the limit allows"},
     {EEXIST, ErrorKind::kRefused, "it exists already"},
+    {ENOTEMPTY, ErrorKind::kRefused, "the directory is not empty"},
     {EISDIR, ErrorKind::kIo, "it is a directory"},
     {ELOOP, ErrorKind::kIo, "symbolic links in a circle"},
     {EIO, ErrorKind::kIo, "input/output error of the device"},
