@@ -11,6 +11,11 @@ set(GPTQ_DOCTOR_TESTS
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
+  gptq/module_pattern_test.cc
+  repair/json_edit_test.cc
+  report/golden_test.cc
+  report/json_writer_test.cc
+  report/report_test.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/model_builder.cc
