@@ -1,6 +1,9 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
+  src/dequant/kernel.cc
+  src/dequant/kernel_avx2.cc
+  src/dequant/zeros.cc
   src/gptq/module_pattern.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc

@@ -4,6 +4,7 @@ set(GPTQ_DOCTOR_TESTS
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/packing_test.cc
+  dequant/kernel_test.cc
   gptq/module_pattern_test.cc
   base/bytes_test.cc
   base/json_test.cc
