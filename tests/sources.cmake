@@ -4,7 +4,6 @@ set(GPTQ_DOCTOR_TESTS
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/packing_test.cc
-  dequant/kernel_test.cc
   gptq/module_pattern_test.cc
   base/bytes_test.cc
   base/json_test.cc
@@ -12,11 +11,6 @@ set(GPTQ_DOCTOR_TESTS
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
-  gptq/module_pattern_test.cc
-  repair/json_edit_test.cc
-  report/golden_test.cc
-  report/json_writer_test.cc
-  report/report_test.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/model_builder.cc
