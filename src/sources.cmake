@@ -12,6 +12,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
+  src/dequant/kernel.cc
+  src/dequant/kernel_avx2.cc
+  src/dequant/zeros.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc
   src/diagnose_configs.cc

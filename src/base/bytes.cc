@@ -22,7 +22,9 @@ uint16_t FloatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00u);   // NaN, quiet
+  if (magnitude > 0x7F800000u) {  // NaN: quiet, with its payload, as processors convert it
+    return static_cast<uint16_t>(sign | 0x7E00u | ((magnitude >> 13) & 0x3FFu));
+  }
   if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // 65520 and above round to infinity
   if (magnitude < 0x38800000u) {  // subnormal half: add so that the last kept bit has weight 2^-24
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;

@@ -108,7 +108,7 @@ void EncodeBlock(const uint8_t* codes, int bits, int pack_bits, CodeLayout layou
   }
 }
 
-bool Supported(int bits, int pack_bits, CodeLayout layout) {
+[[maybe_unused]] bool Supported(int bits, int pack_bits, CodeLayout layout) {
   const bool word = pack_bits == 8 || pack_bits == 16 || pack_bits == 32 || pack_bits == 64;
   return bits >= 2 && bits <= 8 && word && (layout == CodeLayout::kContinuous || pack_bits == 32);
 }
