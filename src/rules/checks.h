@@ -17,8 +17,8 @@ namespace gptq_doctor {
 // What checks share (support.cc).
 FixHint FixCommand(const RuleInput& input, std::string_view applicability, std::string_view description);
 // Names the modules of a class in a report: as many as the sink wants, all of them counted, the file of the first.
-void NameClass(const RuleInput& input, const FindingSink& sink, uint32_t class_id, Report& report);
-void NameModule(const RuleInput& input, uint32_t module, Report& report);
+void NameClass(const RuleInput& input, const FindingSink& sink, uint32_t class_id, Observation& report);
+void NameModule(const RuleInput& input, uint32_t module, Observation& report);
 std::string FileOfModule(const Examination& exam, uint32_t module);
 // The whole directory is examined, not one file of it: absences mean something.
 bool WholeDirectory(const RuleInput& input);
@@ -29,7 +29,7 @@ std::vector<const QuantConfigFile*> GptqFiles(const Examination& exam);
 // "quantize_config.json", "config.json at /quantization_config".
 std::string PlaceName(const QuantConfigFile& file);
 // A report about one key of a file: place, value and pointer filled in. The key may be absent.
-Report KeyReport(const QuantConfigFile& file, std::string_view key);
+Observation KeyReport(const QuantConfigFile& file, std::string_view key);
 // What was inferred for a key; null where nothing was.
 const Evidence* EvidenceOf(const Examination& exam, std::string_view key);
 std::string Spell(const Value& value);

@@ -21,7 +21,7 @@ bool IsSection(const QuantConfigFile& file) { return !file.pointer.empty(); }
 
 void AddMissingKey(const RuleInput& input, const QuantConfigFile& file, std::string_view key, Severity severity,
                    std::string_view who, FindingSink& sink) {
-  Report report;
+  Observation report;
   report.file = file.file;
   report.pointer = file.pointer;
   report.cause = key;
@@ -38,7 +38,7 @@ std::string Describe(const JsonDefect& defect) {
 
 void AddMalformed(const RuleInput& input, const std::string& file, const JsonDocument& json, const std::string& detail,
                   FindingSink& sink) {
-  Report report;
+  Observation report;
   report.file = file;
   report.cause = "malformed";
   // Duplicate keys are legal JSON and have a rule of their own.
@@ -89,7 +89,7 @@ void CheckConfigMissing(const RuleInput& input, FindingSink& sink) {
     return;
   // A config.json that cannot be read may hold the section; it has its own finding.
   if (exam.configs.model.present && !exam.configs.model.readable) return;
-  Report report;
+  Observation report;
   report.cause = "missing";
   report.message =
       "no file tells a loader that this is GPTQ: loaders that need one stop, others run it dense with random weights";
@@ -107,7 +107,7 @@ void CheckQuantizeConfigAbsent(const RuleInput& input, FindingSink& sink) {
   const auto section =
       std::find_if(files.begin(), files.end(), [](const QuantConfigFile* file) { return IsSection(*file); });
   if (section == files.end()) return;
-  Report report;
+  Observation report;
   report.file = (*section)->file;
   report.pointer = (*section)->pointer;
   report.cause = "absent";
@@ -127,7 +127,7 @@ void CheckSectionAbsent(const RuleInput& input, FindingSink& sink) {
       exam.configs.files.begin(), exam.configs.files.end(),
       [](const QuantConfigFile& file) { return IsSection(file) && file.reading != ConfigReading::kAbsent; });
   if (any_section) return;
-  Report report;
+  Observation report;
   report.file = "config.json";
   report.cause = "absent";
   report.message =
@@ -179,7 +179,7 @@ void CheckFilesDisagree(const RuleInput& input, FindingSink& sink) {
     const auto other = DeclaredValues(*files[i]);
     for (size_t k = 0; k < first.size(); ++k) {
       if (!first[k].value || !other[k].value || *first[k].value == *other[k].value) continue;
-      Report report = KeyReport(*files[i], first[k].key);
+      Observation report = KeyReport(*files[i], first[k].key);
       report.cause = first[k].key;
       report.value = *first[k].value + "|" + *other[k].value;
       report.message = std::string(first[k].key) + " is " + *first[k].value + " in " + PlaceName(*files[0]) + " and " +
@@ -199,7 +199,7 @@ void CheckSelfContradiction(const RuleInput& input, FindingSink& sink) {
     if (!DeclaresGptq(file)) continue;
     for (const KeyProblem& problem : file.problems) {
       if (!problem.contradiction) continue;
-      Report report = KeyReport(file, problem.key);
+      Observation report = KeyReport(file, problem.key);
       report.pointer = problem.pointer.empty() ? report.pointer : problem.pointer;
       report.line = problem.place.line;
       report.column = problem.place.column;
@@ -213,7 +213,7 @@ void CheckSelfContradiction(const RuleInput& input, FindingSink& sink) {
     const JsonValue* use = file.Find("use_exllama");
     const JsonValue* disable = file.Find("disable_exllama");
     if (use == nullptr || disable == nullptr || use->AsBool() != disable->AsBool() || !use->AsBool()) continue;
-    Report report = KeyReport(file, "disable_exllama");
+    Observation report = KeyReport(file, "disable_exllama");
     report.cause = "exllama switches";
     report.message =
         PlaceName(file) + ": use_exllama and disable_exllama are both " + (*use->AsBool() ? "true" : "false");
@@ -227,7 +227,7 @@ void CheckSpelling(const RuleInput& input, FindingSink& sink) {
     if (!DeclaresGptq(file)) continue;
     const JsonValue* marlin = file.Find("is_marlin_format");
     if (marlin != nullptr && marlin->AsBool() == true && exam.quant.is_gptq) {
-      Report report = KeyReport(file, "is_marlin_format");
+      Observation report = KeyReport(file, "is_marlin_format");
       report.cause = "is_marlin_format";
       report.severity = Severity::kError;
       report.message =
@@ -239,14 +239,14 @@ void CheckSpelling(const RuleInput& input, FindingSink& sink) {
       // Current GPTQModel writes `format` and `method` beside the common keys, and `damp` has no bearing on loading.
       if (found == "format" || found == "method" || file.Find(meant) != nullptr) continue;
       if (meant != "bits" && meant != "group_size" && meant != "sym" && meant != "desc_act") continue;
-      Report report = KeyReport(file, found);
+      Observation report = KeyReport(file, found);
       report.cause = found;
       report.message = PlaceName(file) + " says " + found + " where loaders look for " + meant;
       report.fix = FixCommand(input, "certain", "use the common spelling");
       sink.Add(std::move(report));
     }
     if (file.quant_method && *file.quant_method != "gptq" && file.method_family == "gptq") {
-      Report report = KeyReport(file, "quant_method");
+      Observation report = KeyReport(file, "quant_method");
       report.cause = "quant_method";
       report.severity = Severity::kNote;
       report.message = PlaceName(file) + " says quant_method " + *file.quant_method +
@@ -264,7 +264,7 @@ void CheckCalibrationData(const RuleInput& input, FindingSink& sink) {
     // Names of data sets ("wikitext2", "c4-new") are short.
     const bool long_text = dataset->kind == JsonKind::kString && SpelledSize(*dataset) > 1000;
     if (!list && !long_text) continue;
-    Report report = KeyReport(file, "dataset");
+    Observation report = KeyReport(file, "dataset");
     report.value = std::to_string(SpelledSize(*dataset));
     report.cause = "dataset";
     report.message =
@@ -279,7 +279,7 @@ void CheckCalibrationData(const RuleInput& input, FindingSink& sink) {
 void CheckNamesake(const RuleInput& input, FindingSink& sink) {
   for (const QuantConfigFile& file : input.exam.configs.files) {
     if (file.reading != ConfigReading::kNamesake) continue;
-    Report report;
+    Observation report;
     report.file = file.file;
     report.cause = "namesake";
     report.message = file.file + " is not a GPTQ configuration" + (file.detail.empty() ? "" : ": " + file.detail);

@@ -52,7 +52,7 @@ void CheckEntry(const RuleInput& input, const QuantConfigFile& file, const Dynam
   if (!pattern) return;
   const PatternUse use = UseOf(input.exam, *pattern);
   const std::string spelled = (rule.exclude ? "-:" : "") + rule.pattern;
-  Report report = KeyReport(file, "dynamic");
+  Observation report = KeyReport(file, "dynamic");
   report.value = spelled;
   report.cause = spelled;
   if (!use.matched) {
@@ -170,7 +170,8 @@ void CheckMethod(const RuleInput& input, FindingSink& sink) {
              std::find(row.config_methods.begin(), row.config_methods.end(), declared) != row.config_methods.end();
     });
     if (known) continue;
-    Report report = KeyReport(file, file.settings.checkpoint_format == "marlin" ? "checkpoint_format" : "quant_method");
+    Observation report =
+        KeyReport(file, file.settings.checkpoint_format == "marlin" ? "checkpoint_format" : "quant_method");
     report.cause = "method";
     report.value = declared + "|" + kind;
     report.message = PlaceName(file) + " declares " + declared + ", and the tensors are " + kind;
@@ -195,7 +196,7 @@ void CheckDeclaredDense(const RuleInput& input, FindingSink& sink) {
   if (!all_read) return;
   for (const QuantConfigFile& file : exam.configs.files) {
     if (!DeclaresGptq(file) && file.reading != ConfigReading::kForeign) continue;
-    Report report = KeyReport(file, "quant_method");
+    Observation report = KeyReport(file, "quant_method");
     report.cause = "dense";
     const std::string bits =
         file.settings.bits ? " at " + std::to_string(*file.settings.bits) + " bits" : std::string();
@@ -212,7 +213,7 @@ void CheckNotQuantized(const RuleInput& input, FindingSink& sink) {
       exam.configs.files.begin(), exam.configs.files.end(),
       [](const QuantConfigFile& file) { return DeclaresGptq(file) || file.reading == ConfigReading::kForeign; });
   if (declared) return;
-  Report report;
+  Observation report;
   report.cause = "dense";
   report.message = "the model is not quantized: `--quantization gptq` cannot help, it does not quantize";
   sink.Add(std::move(report));
@@ -232,7 +233,7 @@ void CheckModuleList(const RuleInput& input, FindingSink& sink) {
       const bool quantized = IsGptqClass(exam, c);
       const bool listed = Listed(list, name);
       if (quantized == listed || (!quantized && !IsDenseLinear(exam, c))) continue;
-      Report report = KeyReport(*file, "modules_in_block_to_quantize");
+      Observation report = KeyReport(*file, "modules_in_block_to_quantize");
       report.cause = quantized ? "not listed" : "listed";
       report.value = quantized ? "not listed" : "listed";
       const std::string place = report.file;
@@ -254,7 +255,7 @@ void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
     return;
   const SettingsByName by_name(files.front()->settings);
   const auto blocks = QuantizedBlocks(exam);
-  Report inside, encoder;
+  Observation inside, encoder;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     if (!IsDenseLinear(exam, c)) continue;
     const std::string_view stem = Representative(exam, c).stem;

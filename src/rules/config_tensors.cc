@@ -67,11 +67,11 @@ std::string Consequence(const std::string& key) {
 }
 
 void AddMismatch(const RuleInput& input, const QuantConfigFile& file, const Wrong& wrong, const ClassFacts& facts,
-                 Report named, FindingSink& sink) {
+                 Observation named, FindingSink& sink) {
   const bool dynamic = wrong.rule != nullptr;
   const auto add = [&](std::string_view code, const std::string& key, const std::string& declared,
                        const std::string& actual) {
-    Report report = KeyReport(file, dynamic ? "dynamic" : key);
+    Observation report = KeyReport(file, dynamic ? "dynamic" : key);
     report.names = named.names;
     report.count = named.count;
     report.value = declared + "|" + actual;
@@ -87,7 +87,7 @@ void AddMismatch(const RuleInput& input, const QuantConfigFile& file, const Wron
     sink.Add(code, std::move(report));
   };
   if (wrong.excluded) {
-    Report report = KeyReport(file, "dynamic");
+    Observation report = KeyReport(file, "dynamic");
     report.names = named.names;
     report.count = named.count;
     report.value = wrong.rule->pattern;
@@ -117,19 +117,19 @@ void CheckClass(const RuleInput& input, const QuantConfigFile& file, const Setti
     if (!setting) return;
     const Wrong wrong = Judge(facts, *setting);
     if (!wrong.any()) return;
-    Report named;
+    Observation named;
     NameClass(input, sink, class_id, named);
     AddMismatch(input, file, wrong, facts, std::move(named), sink);
     return;
   }
-  std::vector<std::pair<Wrong, Report>> causes;
+  std::vector<std::pair<Wrong, Observation>> causes;
   for (uint32_t module : exam.inventory.members(exam.inventory.classes[class_id])) {
     const auto setting = by_name.Of(exam.inventory.modules[module].stem);
     if (!setting) continue;
     const Wrong wrong = Judge(facts, *setting);
     if (!wrong.any()) continue;
     auto found = std::find_if(causes.begin(), causes.end(), [&](const auto& cause) { return cause.first == wrong; });
-    if (found == causes.end()) found = causes.insert(causes.end(), {wrong, Report()});
+    if (found == causes.end()) found = causes.insert(causes.end(), {wrong, Observation()});
     if (found->second.names.size() < sink.limit()) NameModule(input, module, found->second);
     ++found->second.count;
   }
@@ -145,7 +145,7 @@ bool HasForeignOverrides(const QuantConfigFile& file) {
 void AddContradiction(const RuleInput& input, const QuantConfigFile& file, std::string_view key,
                       const std::string& declared, const Evidence& evidence, std::string_view consequence,
                       FindingSink& sink) {
-  Report report = KeyReport(file, key);
+  Observation report = KeyReport(file, key);
   const std::string actual = Spell(evidence.value);
   report.cause = key;
   report.value = declared + "|" + actual;
@@ -255,7 +255,7 @@ void CheckLmHead(const RuleInput& input, FindingSink& sink) {
     const bool listed = extra != nullptr && extra->Find("lm_head") != nullptr;
     if ((quantized && dense) || listed || (quantized ? declared : !declared)) continue;
     if (!quantized && !dense && exam.configs.model.tie_word_embeddings != true) continue;  // no head here at all
-    Report report = KeyReport(*file, "lm_head");
+    Observation report = KeyReport(*file, "lm_head");
     report.cause = "lm_head";
     report.value = quantized ? "quantized" : "dense";
     report.message = quantized ? "lm_head is quantized and " + PlaceName(*file) +

@@ -100,8 +100,8 @@ std::optional<FixHint> FixOf(const RuleInput& input, const Defect& defect) {
   }
 }
 
-Report ReportOf(const RuleInput& input, const DefectRow& row, const Defect& defect) {
-  Report report;
+Observation ReportOf(const RuleInput& input, const DefectRow& row, const Defect& defect) {
+  Observation report;
   report.file = defect.file;
   report.message = (defect.file.empty() ? std::string() : defect.file + ": ") + std::string(row.headline);
   if (!defect.detail.empty()) report.message += ": " + defect.detail;
@@ -139,7 +139,7 @@ void CheckDefects(const RuleInput& input, FindingSink& sink) {
 }
 
 void CheckMetadataMissing(const RuleInput& input, FindingSink& sink) {
-  Report report;
+  Observation report;
   for (const ShardHeader& shard : input.exam.tensors.shards) {
     if (!shard.accepted) continue;
     const bool format = std::any_of(shard.metadata.begin(), shard.metadata.end(),
@@ -163,7 +163,7 @@ void CheckNoWeights(const RuleInput& input, FindingSink& sink) {
   if (exam.tensors.index.present && exam.tensors.index.valid && exam.tensors.index.entries > 0) return;
   const bool pickles = std::any_of(exam.dir.files.begin(), exam.dir.files.end(),
                                    [](const ModelFile& file) { return file.role == FileRole::kPickleWeights; });
-  Report report;
+  Observation report;
   report.cause = pickles ? "pickle" : "none";
   if (pickles) {
     report.severity = Severity::kWarning;

@@ -110,7 +110,7 @@ void CheckTokenizerSize(const RuleInput& input, FindingSink& sink) {
   if (rows <= 0) return;
   const TopId top = HighestId(input.exam);
   if (top.id < rows) return;
-  Report report;
+  Observation report;
   report.file = top.file;
   report.cause = "ids";
   report.value = std::to_string(top.id);
@@ -131,7 +131,7 @@ void AddMissingModules(const RuleInput& input, const JsonValue& auto_map, const 
     std::replace(module.begin(), module.end(), '.', '/');
     module += ".py";
     if (input.exam.dir.Has(module)) return;
-    Report report;
+    Observation report;
     report.file = file;
     report.pointer = "/auto_map";
     report.cause = "auto_map";
@@ -163,7 +163,7 @@ void CheckTokenizer(const RuleInput& input, FindingSink& sink) {
                                       [](const ModelFile& file) { return HoldsVocabulary(file.entry.name); });
   if (!vocabulary) {
     const bool config = exam.dir.Has("tokenizer_config.json");
-    Report report;
+    Observation report;
     report.cause = config ? "vocabulary" : "all";
     if (config) report.severity = Severity::kNote;
     report.message =
@@ -196,7 +196,7 @@ void CheckAdapter(const RuleInput& input, FindingSink& sink) {
                  [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
   const bool named = lower.find("gptq") != std::string::npos;
   if (!exam.quant.is_gptq && !named) return;
-  Report report;
+  Observation report;
   report.file = "adapter_config.json";
   report.cause = "adapter";
   report.confidence = exam.quant.is_gptq ? Confidence::kCertain : Confidence::kInferred;

@@ -29,7 +29,7 @@ void AddPattern(std::vector<std::string>& patterns, std::string pattern) {
   if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) patterns.push_back(std::move(pattern));
 }
 
-void ReplaceNames(std::string& message, const Report& report, const std::string& pattern) {
+void ReplaceNames(std::string& message, const Observation& report, const std::string& pattern) {
   constexpr std::string_view kPlace = "{names}";
   const size_t at = message.find(kPlace);
   if (at == std::string::npos) return;
@@ -82,12 +82,12 @@ bool FindingLess(const Finding& left, const Finding& right) {
   return left.message < right.message;
 }
 
-void FindingSink::Add(Report report) {
+void FindingSink::Add(Observation report) {
   assert(rule_ != nullptr);
   Add(rule_->code, std::move(report));
 }
 
-void FindingSink::Add(std::string_view code, Report report) {
+void FindingSink::Add(std::string_view code, Observation report) {
   const Rule* rule = FindRule(code);
   assert(rule != nullptr);
   if (rule == nullptr) return;
@@ -98,14 +98,14 @@ void FindingSink::Add(std::string_view code, Report report) {
   }
   std::vector<std::string> names = std::move(report.names);
   for (std::string& name : names) {
-    Report one = report;
+    Observation one = report;
     one.names = {std::move(name)};
     one.count = 1;
     AddOne(*rule, std::move(one));
   }
 }
 
-void FindingSink::AddOne(const Rule& rule, Report report) {
+void FindingSink::AddOne(const Rule& rule, Observation report) {
   if (fold_) {
     std::string key(rule.code);
     for (const std::string& part : {report.across_files ? std::string() : report.file, report.pointer,
@@ -132,7 +132,7 @@ void FindingSink::AddOne(const Rule& rule, Report report) {
 }
 
 Finding FindingSink::Finish(Pending& pending) {
-  Report& report = pending.report;
+  Observation& report = pending.report;
   std::sort(report.names.begin(), report.names.end(),
             [](const std::string& a, const std::string& b) { return NaturalLess(a, b); });
   if (report.names.size() > kShownNames) report.names.resize(kShownNames);

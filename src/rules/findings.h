@@ -20,7 +20,7 @@ struct Rule;
 
 // One observation of a rule. In `message`, "{names}" stands for the tensors or modules concerned: the sink replaces it
 // by one name, or by a count and a pattern, once it knows how many share the cause.
-struct Report {
+struct Observation {
   std::string message;
   std::string cause;    // what folds and what the fingerprint holds beside the names; empty: folds by message
   std::string file;     // relative to the model; empty for the directory
@@ -49,19 +49,19 @@ class FindingSink {
   size_t limit() const { return fold_ ? kShownNames : SIZE_MAX; }
   // The rule that reports from here on.
   void Use(const Rule& rule) { rule_ = &rule; }
-  void Add(Report report);
+  void Add(Observation report);
   // For checks shared by a family. `code` must be in the table.
-  void Add(std::string_view code, Report report);
+  void Add(std::string_view code, Observation report);
   // Sorted by severity, code, file and natural order of names. The sink is empty afterwards.
   std::vector<Finding> Take();
 
  private:
   struct Pending {
     const Rule* rule = nullptr;
-    Report report;
+    Observation report;
     std::vector<std::string> patterns;  // distinct, in order of appearance
   };
-  void AddOne(const Rule& rule, Report report);
+  void AddOne(const Rule& rule, Observation report);
   static Finding Finish(Pending& pending);
 
   bool fold_;

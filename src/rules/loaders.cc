@@ -63,8 +63,8 @@ std::string NameOf(const LoaderOutcome& outcome) {
   return out;
 }
 
-Report ReportOf(const LoaderOutcome& outcome) {
-  Report report;
+Observation ReportOf(const LoaderOutcome& outcome) {
+  Observation report;
   report.unit = "profile";
   const std::string_view verb = outcome.outcome == Outcome::kFallsBack ? "falls back to dense layers"
                                 : outcome.outcome == Outcome::kGarbage ? "computes garbage"
@@ -99,7 +99,7 @@ std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const std::string_view code = CodeOf(outcomes[i].outcome);
     if (code.empty() || (!selected.empty() && !IsSelected(outcomes[i], selected))) continue;
-    Report report = ReportOf(outcomes[i]);
+    Observation report = ReportOf(outcomes[i]);
     report.severity = SeverityOf(outcomes, i, !selected.empty());
     // An error must not be hidden in a fold that began with an older version's note.
     report.cause += std::string("\n") + ToString(*report.severity);
@@ -116,7 +116,7 @@ std::optional<Finding> CompressionFinding(const ByteTotals& bytes, const std::op
   if (rule == nullptr) return std::nullopt;
   FindingSink sink(true);
   sink.Use(*rule);
-  Report report;
+  Observation report;
   const std::string bits =
       settings && settings->bits ? fmt::format("{}-bit", *settings->bits) : std::string("quantized");
   report.message = fmt::format(
@@ -137,7 +137,7 @@ void CheckCompression(const RuleInput& input, FindingSink& sink) {
       input.exam.quant.is_gptq ? std::optional(input.exam.quant.base) : std::nullopt;
   std::optional<Finding> finding = CompressionFinding(input.bytes, settings, kMinCompression);
   if (!finding) return;
-  Report report;
+  Observation report;
   report.message = finding->message;
   report.cause = "ratio";
   report.evidence = finding->evidence;
@@ -146,7 +146,7 @@ void CheckCompression(const RuleInput& input, FindingSink& sink) {
 
 void CheckListing(const RuleInput& input, FindingSink& sink) {
   if (!input.exam.dir.truncated) return;
-  Report report;
+  Observation report;
   report.message = "the directory has more than 200,000 entries; the rest was not looked at";
   report.cause = "listing";
   sink.Add(std::move(report));

@@ -14,7 +14,7 @@ namespace {
 bool HasModelType(const ModelConfig& model) { return !model.model_type.empty(); }
 
 void AddConfigJson(std::string_view code, std::string_view cause, std::string message, FindingSink& sink) {
-  Report report;
+  Observation report;
   report.file = "config.json";
   report.cause = cause;
   report.message = std::move(message);
@@ -63,7 +63,7 @@ std::optional<Stack> MainStack(const Examination& exam) {
 
 void AddSize(const RuleInput& input, std::string_view key, int64_t declared, int64_t actual, std::string evidence,
              FindingSink& sink) {
-  Report report;
+  Observation report;
   report.file = "config.json";
   report.pointer = (input.exam.configs.model.nested_in.empty() ? "/" : "/" + input.exam.configs.model.nested_in + "/") +
                    std::string(key);
@@ -148,7 +148,7 @@ void CheckConfigJson(const RuleInput& input, FindingSink& sink) {
   if (!WholeDirectory(input) || exam.inventory.classes.empty()) return;
   const ModelConfig& model = exam.configs.model;
   if (!model.present) {
-    Report report;
+    Observation report;
     report.cause = "missing";
     report.message = "config.json is missing: loaders of the transformers family stop at that";
     sink.Add("GD140", std::move(report));
@@ -181,7 +181,7 @@ void CheckDtype(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   const std::string& dtype = exam.configs.model.dtype;
   if (!exam.quant.is_gptq || (dtype != "bfloat16" && dtype != "float32")) return;
-  Report report;
+  Observation report;
   report.file = "config.json";
   report.pointer = "/torch_dtype";
   report.cause = "dtype";
@@ -203,7 +203,7 @@ void CheckActOrderBuffer(const RuleInput& input, FindingSink& sink) {
   if (evidence == nullptr || std::get_if<bool>(&evidence->value) == nullptr || !std::get<bool>(evidence->value)) return;
   const bool four_bit = input.exam.quant.base.bits == 4;
   if (!four_bit) return;  // ExLlama's kernels are 4-bit
-  Report report;
+  Observation report;
   report.cause = "act-order";
   report.message =
       "act-order: ExLlama's v1 kernel needs exllama_set_max_input_length for prompts beyond 2048 tokens (\"The "

@@ -84,7 +84,7 @@ void ReportMixed(const RuleInput& input, const FusedSet& set, const std::vector<
     std::string words;
     for (const auto& [stem, setting] : members)
       words += (words.empty() ? "" : "; ") + std::string(LastPart(stem)) + " " + Spell(setting);
-    Report report;
+    Observation report;
     const int64_t module = exam.inventory.FindModule(members.front().first);
     if (module >= 0) report.file = FileOfModule(exam, static_cast<uint32_t>(module));
     report.names.emplace_back(parent);
@@ -106,8 +106,8 @@ bool DynamicDeclared(const Examination& exam) {
 
 // One report over all classes that `test` selects.
 template <typename Test>
-Report ReportClasses(const RuleInput& input, const FindingSink& sink, const Test& test) {
-  Report report;
+Observation ReportClasses(const RuleInput& input, const FindingSink& sink, const Test& test) {
+  Observation report;
   for (uint32_t c = 0; c < input.exam.inventory.classes.size(); ++c) {
     if (test(c)) NameClass(input, sink, c, report);
   }
@@ -162,7 +162,7 @@ void CheckFused(const RuleInput& input, FindingSink& sink) {
 
 void CheckRouters(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
-  Report report = ReportClasses(input, sink, [&](uint32_t c) {
+  Observation report = ReportClasses(input, sink, [&](uint32_t c) {
     const std::string& pattern = exam.inventory.classes[c].pattern;
     return IsGptqClass(exam, c) && (pattern.ends_with("mlp.gate") || pattern.ends_with("block_sparse_moe.gate") ||
                                     pattern.ends_with(".router") || pattern.ends_with("router.gate") ||
@@ -176,7 +176,7 @@ void CheckRouters(const RuleInput& input, FindingSink& sink) {
 
 void CheckVision(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
-  Report report = ReportClasses(input, sink, [&](uint32_t c) {
+  Observation report = ReportClasses(input, sink, [&](uint32_t c) {
     const std::string& pattern = exam.inventory.classes[c].pattern;
     const bool encoder = pattern.starts_with("visual.") || pattern.find("vision_tower.") != std::string::npos ||
                          pattern.find("vision_model.") != std::string::npos ||
@@ -194,7 +194,7 @@ void CheckTiedHead(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   if (exam.configs.model.tie_word_embeddings != true) return;
   bool quantized = false;
-  Report report = ReportClasses(input, sink, [&](uint32_t c) {
+  Observation report = ReportClasses(input, sink, [&](uint32_t c) {
     const std::string& pattern = exam.inventory.classes[c].pattern;
     if (pattern != "lm_head" && !pattern.ends_with(".lm_head")) return false;
     quantized = quantized || IsGptqClass(exam, c);
@@ -218,7 +218,7 @@ void CheckExperts(const RuleInput& input, FindingSink& sink) {
     const std::string& pattern = exam.inventory.classes[c].pattern;
     if (IsGptqClass(exam, c) && pattern.find("experts.*.") != std::string::npos) quantized.insert(pattern);
   }
-  Report report = ReportClasses(input, sink, [&](uint32_t c) {
+  Observation report = ReportClasses(input, sink, [&](uint32_t c) {
     return quantized.contains(exam.inventory.classes[c].pattern) && IsDenseLinear(exam, c);
   });
   if (report.names.empty()) return;
@@ -249,7 +249,7 @@ void CheckLayers(const RuleInput& input, FindingSink& sink) {
     }
     // A stack that begins late or holds every n-th layer is a choice of its architecture.
     if (missing.empty() || missing.size() * 2 > numbers.size() || missing.front() == 0) continue;
-    Report report;
+    Observation report;
     report.cause = prefix;
     report.value = Ranges(missing);
     report.message =
@@ -273,7 +273,7 @@ void CheckSiblings(const RuleInput& input, FindingSink& sink) {
       const auto found = counts.find(sibling);
       // A part that exists nowhere belongs to another architecture.
       if (found == counts.end() || found->second >= counts[pattern]) continue;
-      Report report;
+      Observation report;
       for (uint32_t module : exam.inventory.members(exam.inventory.classes[c])) {
         const std::string name =
             std::string(ParentPart(exam.inventory.modules[module].stem)) + "." + std::string(wanted);

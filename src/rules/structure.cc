@@ -90,7 +90,7 @@ void CheckComponents(const RuleInput& input, FindingSink& sink) {
     const auto missing = Missing(parts);
     if (missing.empty()) continue;
     if (parts.qweight == nullptr && !exam.quant.is_gptq) continue;
-    Report report;
+    Observation report;
     std::string list;
     for (std::string_view name : missing) list += (list.empty() ? "" : ", ") + std::string(name);
     int64_t count = 0;
@@ -117,7 +117,7 @@ void CheckShapes(const RuleInput& input, FindingSink& sink) {
     if (!IsGptqClass(exam, c)) continue;
     const ClassFacts& facts = exam.quant.classes[c];
     if (facts.contradiction.empty() && !facts.floor_truncated) continue;
-    Report report;
+    Observation report;
     NameClass(input, sink, c, report);
     report.evidence.push_back(Describe(PartsOf(exam, c)));
     if (facts.floor_truncated) {
@@ -153,7 +153,7 @@ void CheckDtypes(const RuleInput& input, FindingSink& sink) {
     } else if (parts.g_idx != nullptr && parts.g_idx->dtype != Dtype::kI32) {
       wrong = fmt::format("g_idx is {}, not I32", ToString(parts.g_idx->dtype));
     }
-    Report report;
+    Observation report;
     if (!wrong.empty()) {
       NameClass(input, sink, c, report);
       report.cause = wrong;
@@ -179,7 +179,7 @@ void CheckDenseBeside(const RuleInput& input, FindingSink& sink) {
     if (!IsGptqClass(exam, c)) continue;
     const TensorRecord* weight = exam.inventory.Find(exam.tensors, Representative(exam, c), kWeight);
     if (weight == nullptr) continue;
-    Report report;
+    Observation report;
     NameClass(input, sink, c, report);
     report.cause = "weight";
     report.message = "{names}: a dense weight beside qweight";
@@ -199,7 +199,7 @@ void CheckWidths(const RuleInput& input, FindingSink& sink) {
     if (facts.pack_bits % *facts.bits != 0) continue;
     const int64_t factor = facts.pack_bits / *facts.bits;
     if (facts.out_features % factor == 0) continue;
-    Report report;
+    Observation report;
     NameClass(input, sink, c, report);
     report.cause = "width";
     report.value = std::to_string(facts.out_features);
@@ -229,7 +229,7 @@ void CheckTensorParallel(const RuleInput& input, FindingSink& sink) {
       if (facts.in_features % (ranks * unit) != 0) bad += (bad.empty() ? "" : ", ") + std::to_string(ranks);
     }
     if (bad.empty()) continue;
-    Report report;
+    Observation report;
     NameClass(input, sink, c, report);
     report.cause = fmt::format("{} {} {}", facts.in_features, unit, bad);
     report.value = bad;
@@ -245,7 +245,7 @@ void CheckFormats(const RuleInput& input, FindingSink& sink) {
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     if (!IsForeign(exam, c)) continue;
     const FormatRow& row = FormatTable()[static_cast<size_t>(exam.inventory.classes[c].format)];
-    Report report;
+    Observation report;
     NameClass(input, sink, c, report);
     report.cause = row.family;
     report.value = row.family;
@@ -257,7 +257,7 @@ void CheckFormats(const RuleInput& input, FindingSink& sink) {
 
 void CheckFloatZeros(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
-  Report report;
+  Observation report;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     if (IsGptqClass(exam, c) && exam.quant.classes[c].float_zeros) NameClass(input, sink, c, report);
   }
@@ -278,7 +278,7 @@ void CheckGIdxAbsent(const RuleInput& input, FindingSink& sink) {
     if (!has) example = c;
   }
   if (without == 0) return;
-  Report report;
+  Observation report;
   NameClass(input, sink, example, report);
   report.names.resize(1);
   report.count = without;

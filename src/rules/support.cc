@@ -17,13 +17,13 @@ std::string FileOfModule(const Examination& exam, uint32_t module) {
   return exam.tensors.shard_of(exam.tensors.at(components.front().tensor)).file;
 }
 
-void NameModule(const RuleInput& input, uint32_t module, Report& report) {
+void NameModule(const RuleInput& input, uint32_t module, Observation& report) {
   if (report.file.empty()) report.file = FileOfModule(input.exam, module);
   report.names.emplace_back(input.exam.inventory.modules[module].stem);
   report.across_files = true;
 }
 
-void NameClass(const RuleInput& input, const FindingSink& sink, uint32_t class_id, Report& report) {
+void NameClass(const RuleInput& input, const FindingSink& sink, uint32_t class_id, Observation& report) {
   const Inventory& inventory = input.exam.inventory;
   const auto members = inventory.members(inventory.classes[class_id]);
   const size_t named = std::min(members.size(), sink.limit());
@@ -50,8 +50,8 @@ std::string PlaceName(const QuantConfigFile& file) {
   return file.pointer.empty() ? file.file : file.file + " at " + file.pointer;
 }
 
-Report KeyReport(const QuantConfigFile& file, std::string_view key) {
-  Report report;
+Observation KeyReport(const QuantConfigFile& file, std::string_view key) {
+  Observation report;
   report.file = file.file;
   report.pointer = file.pointer;
   const JsonValue* value = file.Find(key);

@@ -66,7 +66,7 @@ void CheckValueDefects(const RuleInput& input, FindingSink& sink) {
   for (const ValueDefect& defect : input.exam.quant.value_defects) {
     const ValueRow* row = RowOf(defect);
     if (row == nullptr) continue;
-    Report report;
+    Observation report;
     report.message = "{names}: " + std::string(row->headline);
     report.cause = std::string(row->headline);
     report.confidence = row->confidence;
@@ -82,7 +82,7 @@ void CheckActOrderWithoutGIdx(const RuleInput& input, FindingSink& sink) {
   if (file == nullptr || !exam.quant.is_gptq) return;
   // With static groups, or one group a column, channels keep their order and nothing is missing.
   if (file->settings.static_groups == true || file->settings.group_size == -1) return;
-  Report report;
+  Observation report;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     const ClassFacts& facts = exam.quant.classes[c];
     if (!facts.gptq || facts.float_zeros || facts.groups < 2) continue;
@@ -109,7 +109,7 @@ void CheckExtraBiases(const RuleInput& input, FindingSink& sink) {
   for (const ValueDefect& defect : exam.quant.value_defects) {
     if (defect.catalogue == 24) return;  // read and reported with its values
   }
-  Report report;
+  Observation report;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     if (!exam.quant.classes[c].gptq) continue;
     const ModuleClass& cls = exam.inventory.classes[c];
