@@ -1,6 +1,37 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
+  src/dequant/kernel.cc
+  src/dequant/kernel_avx2.cc
+  src/dequant/zeros.cc
+  src/gptq/module_pattern.cc
+  src/diagnose_architecture.cc
+  src/diagnose_bytes.cc
+  src/diagnose_configs.cc
+  src/diagnose_files.cc
+  src/diagnose_modules.cc
+  src/diagnose_tensors.cc
+  src/diagnose_verdict.cc
+  src/diagnosis.cc
+  src/doctor.cc
+  src/repair/apply.cc
+  src/repair/config_edit.cc
+  src/repair/config_plan.cc
+  src/repair/diff.cc
+  src/repair/draft.cc
+  src/repair/generate.cc
+  src/repair/json_edit.cc
+  src/repair/plan_json.cc
+  src/repair/repairs.cc
+  src/repair/restore.cc
+  src/repair/settled_settings.cc
+  src/repair/sha256.cc
+  src/report/json_report.cc
+  src/report/json_writer.cc
+  src/report/markdown_report.cc
+  src/report/reporter_table.cc
+  src/report/style.cc
+  src/report/summary.cc
   src/base/json.cc
   src/base/json_parser.cc
   src/base/local_sink.cc
@@ -12,58 +43,18 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
-  src/dequant/kernel.cc
-  src/dequant/kernel_avx2.cc
-  src/dequant/zeros.cc
-  src/diagnose_architecture.cc
-  src/diagnose_bytes.cc
-  src/diagnose_configs.cc
-  src/diagnose_files.cc
-  src/diagnose_modules.cc
-  src/diagnose_tensors.cc
-  src/diagnose_verdict.cc
-  src/diagnosis.cc
-  src/doctor.cc
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
-  src/gptq/module_pattern.cc
   src/gptq/packing.cc
   src/gptq/suffix_table.cc
-  src/repair/config_edit.cc
-  src/repair/generate.cc
-  src/repair/json_edit.cc
-  src/repair/settled_settings.cc
-  src/report/json_report.cc
-  src/report/json_writer.cc
-  src/report/markdown_report.cc
-  src/report/reporter_table.cc
-  src/report/style.cc
-  src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
-  src/rules/config_files.cc
-  src/rules/config_modules.cc
-  src/rules/config_tensors.cc
-  src/rules/defects.cc
-  src/rules/directory_rules.cc
-  src/rules/findings.cc
-  src/rules/loaders.cc
-  src/rules/model_config_rules.cc
-  src/rules/module_sets.cc
-  src/rules/rule_table.cc
-  src/rules/structure.cc
-  src/rules/support.cc
-  src/rules/table_config.cc
-  src/rules/table_files.cc
-  src/rules/table_model.cc
-  src/rules/table_rest.cc
-  src/rules/table_structure.cc
-  src/rules/table_values.cc
-  src/rules/values.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
+  src/cli/cmd_apply.cc
   src/cli/cmd_config.cc
+  src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
   src/cli/cmd_tensors.cc
   src/cli/commands.cc
@@ -71,6 +62,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/log.cc
   src/cli/main.cc
   src/cli/open_model.cc
+  src/cli/plan_text.cc
   src/cli/run.cc
   src/cli/session.cc
 )

@@ -1,16 +1,18 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
+  repair/json_edit_test.cc
+  gptq/format_table_test.cc
+  gptq/inventory_test.cc
+  gptq/packing_test.cc
+  dequant/kernel_test.cc
+  gptq/module_pattern_test.cc
   base/bytes_test.cc
   base/json_test.cc
   base/sink_test.cc
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
-  dequant/kernel_test.cc
-  gptq/format_table_test.cc
-  gptq/inventory_test.cc
   gptq/module_pattern_test.cc
-  gptq/packing_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc
   report/json_writer_test.cc

@@ -56,7 +56,7 @@ class Config : public Command {
     const int code = ExitCodeOf(exam.errors);
     if (!session.json()) return session.Finish(config.text + "\n", exam.errors, code);
     const auto extra = [&](JsonWriter& json) {
-      json.Key("config").BeginObject().Field("file", FileOf(target)).Field("text", config.text + "\n");
+      json.Key("generated").BeginObject().Field("file", FileOf(target)).Field("text", config.text + "\n");
       json.Field("left_out", config.settled.open).Field("warnings", config.warnings).EndObject();
     };
     return Finish(session, exam, code, extra, "");

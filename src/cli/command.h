@@ -38,7 +38,9 @@ struct CommandRow {
 std::span<const CommandRow> Commands();
 
 std::unique_ptr<Command> MakeInspect();
+std::unique_ptr<Command> MakeApply();
 std::unique_ptr<Command> MakeConfig();
+std::unique_ptr<Command> MakeFix();
 std::unique_ptr<Command> MakeTensors();
 
 }  // namespace gptq_doctor

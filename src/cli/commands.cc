@@ -6,6 +6,8 @@ namespace {
 constexpr CommandRow kCommands[] = {
     {"inspect", "say what a model is, what is wrong with it and what repairs it", MakeInspect},
     {"config", "print the quantize_config.json that the tensors prove", MakeConfig},
+    {"fix", "show, apply or undo the repairs as a diff", MakeFix},
+    {"apply", "carry out a plan that fix --plan wrote, exactly", MakeApply},
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
 };
 

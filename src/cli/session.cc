@@ -71,6 +71,8 @@ bool WriteAll(int descriptor, std::string_view text) {
   return true;
 }
 
+}  // namespace
+
 Status WriteFile(const std::string& path, std::string_view text) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -82,8 +84,6 @@ Status WriteFile(const std::string& path, std::string_view text) {
   const Status written = (*file)->Write(std::span(text.data(), text.size()));
   return written ? (*file)->Commit() : written;
 }
-
-}  // namespace
 
 int ExitCodeOf(ErrorKind kind) {
   switch (kind) {

@@ -67,6 +67,9 @@ class Session {
   std::unique_ptr<ThreadPool> pool_;
 };
 
+// A whole file or nothing, replacing what is there; for results that the user names.
+Status WriteFile(const std::string& path, std::string_view text);
+
 // MODEL as the user gives it: a directory, a .safetensors file or an index. Says what to do where it is anything else.
 struct OpenedModel {
   std::unique_ptr<Source> source;

@@ -1,0 +1,190 @@
+// Makes both files say what the tensors prove: quantize_config.json, which AutoGPTQ and GPTQModel read, and the section
+// quantization_config of config.json, which transformers, vLLM and everything built on them read (no loader compares
+// the two).
+
+#include "base/text.h"
+#include "repair/config_edit.h"
+#include "repair/generate.h"
+#include "repair/json_edit.h"
+#include "repair/repairs.h"
+
+namespace gptq_doctor {
+namespace {
+
+Applicability ApplicabilityOf(Basis basis) {
+  return basis == Basis::kAssumed ? Applicability::kAssumed : Applicability::kCertain;
+}
+
+class ConfigPlanner {
+ public:
+  ConfigPlanner(const SettledSettings& settled, Draft& draft) : exam_(draft.exam()), settled_(settled), draft_(draft) {}
+
+  Status Plan(ConfigTarget target) {
+    target_ = target;
+    Result<DraftFile*> opened = draft_.Open(FileOf(target));
+    if (!opened) return opened.error();
+    file_ = *opened;
+    if (!file_->after) return PlanAbsent();
+    if (target == ConfigTarget::kQuantizeConfigJson && IsNamesake()) return Ok();
+    const JsonDocument document = ParseJson(*file_->after);
+    if (!document.valid) {
+      Status mended = MendJson(document);
+      if (!mended) return mended;
+    }
+    const JsonDocument valid = ParseJson(*file_->after);
+    if (!valid.root || !valid.root->IsObject()) return Refuse("holds no JSON object");
+    return PlanPresent(*valid.root);
+  }
+
+ private:
+  Error Refuse(const std::string& why) const {
+    return {ErrorKind::kRefused, exam_.source->DisplayPath() + "/" + file_->name,
+            why + "; mend it by hand first, nothing was written"};
+  }
+
+  bool IsNamesake() {
+    const QuantConfigFile* read = exam_.configs.Get(file_->name);
+    if (read == nullptr || read->reading != ConfigReading::kNamesake) return false;
+    draft_.Manual(file_->name, "the file belongs to another program (" + EscapeTerminal(read->detail) +
+                                   ") and is left as it is; loaders that read only this file cannot load the model");
+    return true;
+  }
+
+  Status PlanAbsent() {
+    if (target_ == ConfigTarget::kConfigJsonSection) {
+      draft_.Manual(
+          file_->name,
+          "there is no config.json, and tensors do not tell the whole architecture: take it from the base model "
+          "(gptq-doctor fix MODEL --base DIR) or from where the model was downloaded");
+      return Ok();
+    }
+    file_->after = GenerateConfig(exam_, target_, settled_).text + "\n";
+    ExplainWhole("there is no quantize_config.json, and AutoGPTQ and other loaders read nothing else");
+    return Ok();
+  }
+
+  // One reason for the file, one for each key that rests on more than the file's absence.
+  void ExplainWhole(std::string why) {
+    Applicability applicability = Applicability::kCertain;
+    std::string proofs;
+    for (const SettledKey& key : settled_.keys) {
+      if (settled_.Find(key.key) != &key) continue;
+      if (key.basis == Basis::kAssumed) applicability = Applicability::kAssumed;
+    }
+    Draft::Explain(file_, "", std::move(why), applicability);
+    for (const SettledKey& key : settled_.keys) {
+      if (settled_.Find(key.key) != &key || key.reason.empty()) continue;
+      Draft::Explain(file_, "", key.key + ": " + key.reason, ApplicabilityOf(key.basis));
+    }
+    writes_whole_ = true;
+  }
+
+  Status MendJson(const JsonDocument& document) {
+    const JsonDefect* first = document.defects.empty() ? nullptr : &document.defects[0];
+    const std::string place = first == nullptr ? ""
+                                               : " (line " + std::to_string(first->place.line) + ", column " +
+                                                     std::to_string(first->place.column) + ": " +
+                                                     EscapeTerminal(first->message) + ")";
+    if (!document.repairable) return Refuse("is not valid JSON" + place);
+    file_->after = ApplyRepairs(*file_->after, document);
+    for (const JsonDefect& defect : document.defects) {
+      if (!defect.range) continue;
+      Draft::Explain(file_, "", "line " + std::to_string(defect.place.line) + ": " + EscapeTerminal(defect.message),
+                     Applicability::kCertain);
+    }
+    return ParseJson(*file_->after).valid ? Ok() : Status(Refuse("is not valid JSON" + place));
+  }
+
+  Status PlanPresent(const JsonValue& root) {
+    const JsonValue* object = SettingsIn(root, target_);
+    if (object == nullptr) return AddSection(root);
+    const std::string pointer = target_ == ConfigTarget::kConfigJsonSection ? "/quantization_config" : "";
+    const QuantConfigFile read = ReadQuantConfig(file_->name, *file_->after, pointer);
+    if (read.reading == ConfigReading::kForeign) return ReplaceForeign(*object, root, read);
+    const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
+    const std::vector<KeyChange> changes = ChangesOf(exam_, settings, target_, settled_);
+    if (changes.empty()) return Ok();
+    for (const KeyChange& change : changes) Draft::Explain(file_, "", Describe(change), ApplicabilityOf(change.basis));
+    file_->after = ApplyChanges(*file_->after, root, *object, changes);
+    return Verify();
+  }
+
+  Status AddSection(const JsonValue& root) {
+    const std::string section = GenerateConfig(exam_, target_, settled_).text;
+    const JsonValue* present = root.Find("quantization_config");
+    JsonEditor editor(*file_->after, root);
+    if (present == nullptr) {
+      editor.Add(root, "quantization_config", section);
+    } else {  // null or another impossible value
+      const JsonDocument parsed = ParseJson(section);
+      editor.Replace(present->range, RenderJson(section, *parsed.root, LayoutOf(*file_->after, root, root)));
+    }
+    file_->after = editor.Apply();
+    ExplainWhole("there is no quantization_config, and transformers, vLLM and others read nothing else");
+    return Verify();
+  }
+
+  Status ReplaceForeign(const JsonValue& object, const JsonValue& root, const QuantConfigFile& read) {
+    for (const ModuleClass& c : exam_.inventory.classes) {
+      if (c.format >= 0 && !IsGptq(c.format)) {
+        draft_.Manual(file_->name, "it declares " + EscapeTerminal(read.quant_method.value_or("another method")) +
+                                       ", and the model holds modules of several methods: no repair is certain");
+        return Ok();
+      }
+    }
+    const std::string text = GenerateConfig(exam_, target_, settled_).text;
+    const JsonDocument parsed = ParseJson(text);
+    JsonEditor editor(*file_->after, root);
+    const JsonLayout layout =
+        LayoutOf(*file_->after, target_ == ConfigTarget::kConfigJsonSection ? root : object, root);
+    editor.Replace(object.range,
+                   target_ == ConfigTarget::kConfigJsonSection ? RenderJson(text, *parsed.root, layout) : text);
+    file_->after = editor.Apply();
+    ExplainWhole("it declares " + EscapeTerminal(read.quant_method.value_or("another method")) +
+                 ", but every quantized module is GPTQ's");
+    return Verify();
+  }
+
+  // What was written must read back as what was meant.
+  Status Verify() {
+    const JsonDocument document = ParseJson(*file_->after);
+    const JsonValue* object = document.valid && document.root ? SettingsIn(*document.root, target_) : nullptr;
+    if (object == nullptr) return Error{ErrorKind::kInternal, file_->name, "the repaired text is not valid JSON"};
+    const std::string pointer = target_ == ConfigTarget::kConfigJsonSection ? "/quantization_config" : "";
+    const QuantConfigFile read = ReadQuantConfig(file_->name, *file_->after, pointer);
+    const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
+    const std::vector<KeyChange> left = ChangesOf(exam_, settings, target_, settled_);
+    if (left.empty()) return Ok();
+    return Error{ErrorKind::kInternal, file_->name, "the repaired text still differs: " + Describe(left[0])};
+  }
+
+ public:
+  bool writes_whole() const { return writes_whole_; }
+
+ private:
+  const Examination& exam_;
+  const SettledSettings& settled_;
+  Draft& draft_;
+  ConfigTarget target_ = ConfigTarget::kQuantizeConfigJson;
+  DraftFile* file_ = nullptr;
+  bool writes_whole_ = false;
+};
+
+}  // namespace
+
+Status PlanConfigs(const FixOptions& options, Draft& draft) {
+  Result<SettledSettings> settled = SettleSettings(draft.exam(), options.assumptions);
+  if (!settled) return settled.error();
+  ConfigPlanner planner(*settled, draft);
+  for (const ConfigTarget target : {ConfigTarget::kQuantizeConfigJson, ConfigTarget::kConfigJsonSection}) {
+    if (Status status = planner.Plan(target); !status) return status;
+  }
+  // A file that already stands without checkpoint_format was made so by its packer; one that is written anew must not
+  // leave it to chance, since to every loader a missing key means gptq.
+  if (planner.writes_whole() && settled->IsOpen("checkpoint_format")) draft.plan().open.push_back("checkpoint_format");
+  for (std::string& warning : settled->warnings) draft.plan().warnings.push_back(std::move(warning));
+  for (const Assumption& a : options.assumptions) draft.plan().assumed.push_back(a.key + "=" + a.value);
+  return Ok();
+}
+
+}  // namespace gptq_doctor

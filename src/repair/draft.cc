@@ -1,0 +1,61 @@
+#include "repair/draft.h"
+
+#include <algorithm>
+
+#include "repair/sha256.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr uint64_t kMaxConfig = 256 << 20;  // bytes; calibration data ends up in config files
+
+}  // namespace
+
+Result<DraftFile*> Draft::Open(const std::string& name) {
+  if (const auto it = files_.find(name); it != files_.end()) return &it->second;
+  DraftFile file{.name = name};
+  const Result<FileEntry> entry = exam_.source->Stat(name);
+  if (!entry && entry.error().kind != ErrorKind::kNotFound) return entry.error();
+  if (entry) {
+    Result<std::string> text = ReadWhole(*exam_.source, name, kMaxConfig);
+    if (!text) return text.error();
+    file.existed = true;
+    if (entry->symlink) {
+      plan_.warnings.push_back(
+          name + " is a symbolic link and will not be written through: --out DIR writes the results elsewhere");
+    }
+    file.before = std::move(*text);
+    file.after = file.before;
+  }
+  return &files_.emplace(name, std::move(file)).first->second;
+}
+
+void Draft::Explain(DraftFile* file, std::string_view code, std::string reason, Applicability applicability) {
+  if (!code.empty() && std::find(file->codes.begin(), file->codes.end(), code) == file->codes.end()) {
+    file->codes.emplace_back(code);
+  }
+  file->reasons.push_back(std::move(reason));
+  if (applicability == Applicability::kAssumed) file->applicability = applicability;
+}
+
+Plan Draft::Finish() {
+  plan_.model = exam_.source->DisplayPath();
+  for (auto& [name, file] : files_) {
+    if (!file.after && !file.existed) continue;
+    if (file.existed && file.after && *file.after == file.before) continue;
+    Edit edit{.file = name, .applicability = file.applicability, .codes = file.codes, .reasons = file.reasons};
+    edit.kind = !file.after ? EditKind::kRemove : file.existed ? EditKind::kReplace : EditKind::kCreate;
+    if (file.existed) {
+      edit.before_sha256 = Sha256(file.before);
+      edit.before_size = static_cast<int64_t>(file.before.size());
+      edit.before = std::move(file.before);
+    }
+    if (file.after) edit.after = std::move(*file.after);
+    std::sort(edit.codes.begin(), edit.codes.end());
+    plan_.edits.push_back(std::move(edit));
+  }
+  for (Edit& edit : renames_) plan_.edits.push_back(std::move(edit));
+  return std::move(plan_);
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,19 @@
+#ifndef GPTQ_DOCTOR_REPAIR_SHA256_H_
+#define GPTQ_DOCTOR_REPAIR_SHA256_H_
+
+// SHA-256 as lower-case hex, of text and of files; how a plan recognises the state of a file that it was made for.
+
+#include <string>
+#include <string_view>
+
+#include "base/storage.h"
+
+namespace gptq_doctor {
+
+std::string Sha256(std::string_view data);
+// Of a whole file, read in pieces. Errors as Source gives them; kNotFound where there is no such file.
+Result<std::string> Sha256OfFile(Source& source, std::string_view file);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_REPAIR_SHA256_H_
