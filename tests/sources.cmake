@@ -12,6 +12,12 @@ set(GPTQ_DOCTOR_TESTS
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
+  dequant/kernel_test.cc
+  cli/bad_input_test.cc
+  cli/cli_test.cc
+  cli/schema_test.cc
+  gptq/format_table_test.cc
+  gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc

@@ -5,6 +5,11 @@
 #include "base/text.h"
 
 namespace gptq_doctor {
+namespace {
+
+constexpr int kNarrow = 30;  // columns; a last cell with less room than this moves to a line of its own
+
+}  // namespace
 
 std::string Style::Paint(Tone tone, std::string_view text) const {
   if (!options_.color || tone == Tone::kPlain || text.empty()) return std::string(text);
@@ -104,6 +109,11 @@ std::string Grid::Render(const Style& style) const {
     for (size_t i = 0; i < row.size(); ++i) {
       const Cell& cell = row[i];
       if (i + 1 == row.size()) {
+        const int room = style.width() - column;
+        if (style.width() > 0 && room < kNarrow && DisplayWidth(cell.text) > room) {
+          column = indent_ + 4;
+          out += "\n" + std::string(static_cast<size_t>(column), ' ');
+        }
         out += style.Paint(cell.tone, style.Wrap(cell.text, column));
         break;
       }

@@ -67,15 +67,15 @@ std::string Comparison(const Report& report, const Style& style) {
 
 std::string LastLine(const Report& report, const Style& style) {
   const Tally tally = CountFindings(report.models);
-  std::string out = "\n" + Counted(tally.models, "model", "models") + ": " + TallyText(tally);
+  std::string out = Counted(tally.models, "model", "models") + ": " + TallyText(tally);
   const std::vector<Error> errors = AllErrors(report);
   if (!errors.empty()) out += ", " + Counted(static_cast<int64_t>(errors.size()), "input", "inputs") + " not examined";
   for (const Diagnosis& model : report.models) {
     if (model.findings.empty()) continue;
-    out += style.Paint(Tone::kDim, "; gptq-doctor explain " + model.findings.front().code + " says more");
+    out += "; gptq-doctor explain " + model.findings.front().code + " says more";
     break;
   }
-  return out + "\n";
+  return "\n" + style.Wrap(out, 0) + "\n";
 }
 
 }  // namespace

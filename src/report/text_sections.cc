@@ -9,9 +9,9 @@
 namespace gptq_doctor {
 namespace {
 
-std::string Title(const Style& style, std::string_view title, std::string_view rest = "") {
+std::string Title(const Style& style, std::string_view title, std::string_view rest = "", Tone tone = Tone::kPlain) {
   std::string out = "\n" + style.Paint(Tone::kStrong, title);
-  if (!rest.empty()) out += "  " + std::string(rest);
+  if (!rest.empty()) out += "  " + style.Paint(tone, style.Wrap(rest, static_cast<int>(title.size()) + 2));
   return out + "\n";
 }
 
@@ -98,7 +98,7 @@ std::string SettingsSection(const Diagnosis& d, const Style& style) {
         fmt::format("data of {} of {} modules read ({})", FormatCount(static_cast<uint64_t>(d.coverage.modules_read)),
                     FormatCount(static_cast<uint64_t>(d.coverage.modules)), Bytes(d.coverage.bytes_read));
   }
-  return Title(style, "Settings", style.Paint(Tone::kDim, coverage)) + grid.Render(style);
+  return Title(style, "Settings", coverage, Tone::kDim) + grid.Render(style);
 }
 
 std::string SettingsLine(const Quantization& settings) {
@@ -203,9 +203,7 @@ std::string LoadersSection(const Diagnosis& d, const Style& style) {
     if (bad)
       grid.Add({{}, {}, {.text = EscapeTerminal(first->loader + ": " + first->summary, 400), .tone = Tone::kDim}});
   }
-  return grid.empty()
-             ? ""
-             : Title(style, "Loaders", style.Paint(Tone::kDim, "gptq-doctor why says more")) + grid.Render(style);
+  return grid.empty() ? "" : Title(style, "Loaders", "gptq-doctor why says more", Tone::kDim) + grid.Render(style);
 }
 
 std::string MemorySection(const Diagnosis& d, const Style& style) {
