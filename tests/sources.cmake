@@ -1,5 +1,7 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
+  repair/apply_test.cc
+  repair/diff_test.cc
   repair/json_edit_test.cc
   gptq/format_table_test.cc
   gptq/inventory_test.cc
@@ -19,12 +21,15 @@ set(GPTQ_DOCTOR_TESTS
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
+  repair/apply_test.cc
+  repair/diff_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc
   report/json_writer_test.cc
   report/report_test.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
+  support/memory_files.cc
   support/model_builder.cc
   support/model_directory.cc
   support/packer.cc

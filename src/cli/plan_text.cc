@@ -14,7 +14,7 @@ std::string Join(const std::vector<std::string>& parts, std::string_view between
 
 std::string Lines(std::string_view verb, const std::vector<std::string>& files) {
   std::string out;
-  for (const std::string& file : files) out += std::string(verb) + " " + EscapeTerminal(file, SIZE_MAX) + "\n";
+  for (const std::string& file : files) out += std::string(verb) + " " + EscapeTerminal(file, kNoLimit) + "\n";
   return out;
 }
 
@@ -23,13 +23,13 @@ std::string Lines(std::string_view verb, const std::vector<std::string>& files) 
 std::string PlanText(const Plan& plan, const DiffOptions& options) {
   std::string out;
   for (const Edit& edit : plan.edits) {
-    out += "# " + EscapeTerminal(edit.file, SIZE_MAX) + " (" + ToString(edit.applicability) +
+    out += "# " + EscapeTerminal(edit.file, kNoLimit) + " (" + ToString(edit.applicability) +
            (edit.codes.empty() ? "" : ", " + Join(edit.codes, " ")) + ")\n";
     for (const std::string& reason : edit.reasons) out += "#   " + EscapeTerminal(reason, 1000) + "\n";
     out += DiffOf(edit, options);
   }
   for (const ManualStep& step : plan.manual) {
-    out += "# by hand: " + EscapeTerminal(step.file, SIZE_MAX) + ": " + EscapeTerminal(step.text, 1000) + "\n";
+    out += "# by hand: " + EscapeTerminal(step.file, kNoLimit) + ": " + EscapeTerminal(step.text, 1000) + "\n";
   }
   if (plan.empty()) out += plan.manual.empty() ? "Nothing to repair.\n" : "Nothing to repair beyond that.\n";
   return out;
@@ -38,7 +38,7 @@ std::string PlanText(const Plan& plan, const DiffOptions& options) {
 std::string AppliedText(const Applied& applied, const std::string& elsewhere) {
   std::string out;
   for (const std::string& file : applied.created) {
-    out += "wrote " + EscapeTerminal(elsewhere.empty() ? file : elsewhere + "/" + file, SIZE_MAX) + "\n";
+    out += "wrote " + EscapeTerminal(elsewhere.empty() ? file : elsewhere + "/" + file, kNoLimit) + "\n";
   }
   out += Lines("changed", applied.replaced) + Lines("renamed", applied.renamed) + Lines("removed", applied.removed);
   return out + Lines("kept", applied.backups);

@@ -28,7 +28,7 @@ Status CheckBefore(const Edit& edit, Source& source) {
   if (!entry && !absent) return entry.error();
   if (entry && entry->symlink) {
     return Error{
-        ErrorKind::kRefused, edit.file,
+        ErrorKind::kRefused, JoinPath(source.DisplayPath(), edit.file),
         "it is a symbolic link (to " + EscapeTerminal(entry->link_target) +
             ") and is not written through; nothing was written. --out DIR writes the results into another directory"};
   }

@@ -74,7 +74,7 @@ std::string Escape(std::string_view line) {
   if (cut) line = line.substr(0, kMaxLine);
   while (!line.empty()) {
     const size_t tab = std::min(line.find('\t'), line.size());
-    out += EscapeTerminal(line.substr(0, tab), SIZE_MAX);
+    out += EscapeTerminal(line.substr(0, tab), kNoLimit);
     if (tab < line.size()) out += '\t';
     line.remove_prefix(std::min(tab + 1, line.size()));
   }
@@ -138,9 +138,9 @@ std::string UnifiedDiff(std::string_view before, std::string_view after, const D
 }
 
 std::string DiffOf(const Edit& edit, const DiffOptions& options) {
-  const std::string name = EscapeTerminal(edit.file, SIZE_MAX);
+  const std::string name = EscapeTerminal(edit.file, kNoLimit);
   if (edit.kind == EditKind::kRename) {
-    const std::string to = EscapeTerminal(edit.to, SIZE_MAX);
+    const std::string to = EscapeTerminal(edit.to, kNoLimit);
     return Paint("diff --git a/" + name + " b/" + to, "1", options.color) + "\nsimilarity index 100%\nrename from " +
            name + "\nrename to " + to + "\n";
   }

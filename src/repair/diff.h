@@ -3,12 +3,15 @@
 
 // Unified diffs in git's style, safe to print: what files hold is untrusted.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "repair/plan.h"
 
 namespace gptq_doctor {
+
+constexpr size_t kNoLimit = 1 << 30;  // for EscapeTerminal, where nothing may be cut
 
 struct DiffOptions {
   bool color = false;
