@@ -48,6 +48,31 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/inventory.cc
   src/gptq/packing.cc
   src/gptq/suffix_table.cc
+  src/infer/assemble.cc
+  src/infer/batch_reader.cc
+  src/infer/code_window.cc
+  src/infer/dynamic_rules.cc
+  src/infer/evidence.cc
+  src/infer/examination.cc
+  src/infer/infer.cc
+  src/infer/infer_act_order.cc
+  src/infer/infer_bits.cc
+  src/infer/infer_checkpoint_format.cc
+  src/infer/infer_group_size.cc
+  src/infer/infer_sym.cc
+  src/infer/module_groups.cc
+  src/infer/module_reading.cc
+  src/infer/value_checks.cc
+  src/repair/config_edit.cc
+  src/repair/generate.cc
+  src/repair/json_edit.cc
+  src/repair/settled_settings.cc
+  src/report/json_report.cc
+  src/report/json_writer.cc
+  src/report/markdown_report.cc
+  src/report/reporter_table.cc
+  src/report/style.cc
+  src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
 )

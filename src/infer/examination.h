@@ -1,8 +1,8 @@
 #ifndef GPTQ_DOCTOR_INFER_EXAMINATION_H_
 #define GPTQ_DOCTOR_INFER_EXAMINATION_H_
 
-// Everything known about one model before it is judged: what loaders/, rules/, memory/ (through its own narrower input), repair/ and dequant/ look at. Plain data
-// over a Source that outlives it.
+// Everything known about one model before it is judged: what loaders/, rules/, memory/ (through its own narrower
+// input), repair/ and dequant/ look at. Plain data over a Source that outlives it.
 
 #include <memory>
 #include <vector>
@@ -21,13 +21,15 @@ struct Examination {
   InferredQuant quant;
   std::vector<Error> errors;  // inputs that could not be read
 
-  // The format with most quantized bytes: "gptq" whenever GPTQ modules exist; "dense" where none is quantized; "unknown", "empty".
+  // The format with most quantized bytes: "gptq" whenever GPTQ modules exist; "dense" where none is quantized;
+  // "unknown", "empty".
   std::string kind() const;
   bool IsQuantizedClass(uint32_t class_id) const { return inventory.classes[class_id].format >= 0; }
 };
 
 // Everything up to and including inference. The only way to make one.
-Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const ExamineOptions& options, const ExamineContext& context);
+Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const ExamineOptions& options,
+                                                     const ExamineContext& context);
 
 }  // namespace gptq_doctor
 

@@ -1,0 +1,81 @@
+#include "infer/examination.h"
+
+#include <algorithm>
+#include <map>
+
+#include "gptq/format_table.h"
+
+namespace gptq_doctor {
+namespace {
+
+// Files that exist and may not be read are the run's errors, not the model's.
+void AddUnreadable(const Examination& exam, std::vector<Error>& errors) {
+  const auto add = [&](const std::string& file, const std::string& detail) {
+    if (std::ranges::any_of(errors, [&](const Error& error) { return error.path == file; })) return;
+    const ModelFile* entry = exam.dir.Find(file);
+    const bool denied = entry != nullptr && entry->entry.kind == FileKind::kUnreadable;
+    errors.push_back({.kind = denied ? ErrorKind::kPermission : ErrorKind::kIo, .path = file, .message = detail});
+  };
+  for (const ShardHeader& shard : exam.tensors.shards) {
+    for (const Defect& defect : shard.defects) {
+      if (defect.kind == DefectKind::kUnreadable) add(defect.file, defect.detail);
+    }
+  }
+  for (const Defect& defect : exam.tensors.defects) {
+    if (defect.kind == DefectKind::kUnreadable) add(defect.file, defect.detail);
+  }
+}
+
+// The family whose configs name the method of the first config that has one; "" if none.
+std::string_view DeclaredFamily(const ConfigSet& configs) {
+  for (const QuantConfigFile& file : configs.files) {
+    if (!file.method_family.empty() && file.reading != ConfigReading::kNamesake) return file.method_family;
+    if (!file.quant_method || file.reading == ConfigReading::kNamesake) continue;
+    for (const FormatRow& row : FormatTable()) {
+      if (std::ranges::find(row.config_methods, *file.quant_method) != row.config_methods.end()) return row.family;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Examination::kind() const {
+  if (quant.is_gptq) return "gptq";
+  std::map<std::string_view, int64_t> bytes;
+  for (const ModuleClass& c : inventory.classes) {
+    if (c.format >= 0) bytes[FormatTable()[static_cast<size_t>(c.format)].family] += c.bytes;
+  }
+  std::string_view most;
+  for (const auto& [family, size] : bytes) {
+    if (most.empty() || size > bytes[most]) most = family;
+  }
+  if (!most.empty()) return std::string(most);
+  if (tensors.size() > 0) return "dense";
+  if (const std::string_view declared = DeclaredFamily(configs); !declared.empty()) return std::string(declared);
+  const bool headers = std::ranges::any_of(tensors.shards, &ShardHeader::readable);
+  return headers ? "empty" : "unknown";
+}
+
+Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const ExamineOptions& options,
+                                                     const ExamineContext& context) {
+  Result<ModelDir> dir = ListModel(source, options.only_file);
+  if (!dir.ok()) return dir.error();
+  auto exam = std::make_unique<Examination>();
+  exam->source = &source;
+  exam->options = options;
+  exam->dir = std::move(dir).value();
+  exam->tensors = BuildTensorIndex(source, exam->dir, {.max_header = options.max_header}, context.pool);
+  exam->inventory = BuildInventory(exam->tensors);
+  exam->configs = ReadConfigs(source, exam->dir, exam->errors);
+  exam->quant = Infer({.source = source,
+                       .dir = exam->dir,
+                       .tensors = exam->tensors,
+                       .inventory = exam->inventory,
+                       .configs = exam->configs},
+                      options, context, exam->errors);
+  AddUnreadable(*exam, exam->errors);
+  return exam;
+}
+
+}  // namespace gptq_doctor
