@@ -1,10 +1,20 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
+  src/base/json.cc
+  src/base/json_parser.cc
+  src/base/local_sink.cc
+  src/base/local_source.cc
+  src/base/memory_source.cc
+  src/base/os_error.cc
+  src/base/storage.cc
+  src/base/text.cc
+  src/base/text_match.cc
+  src/base/text_table.cc
+  src/base/thread_pool.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
   src/dequant/zeros.cc
-  src/gptq/module_pattern.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc
   src/diagnose_configs.cc
@@ -14,6 +24,30 @@ set(GPTQ_DOCTOR_SOURCES
   src/diagnose_verdict.cc
   src/diagnosis.cc
   src/doctor.cc
+  src/gptq/format_predicates.cc
+  src/gptq/format_table.cc
+  src/gptq/inventory.cc
+  src/gptq/module_pattern.cc
+  src/gptq/packing.cc
+  src/gptq/suffix_table.cc
+  src/model/cross_check.cc
+  src/model/defect.cc
+  src/model/defect_list.cc
+  src/model/dtype.cc
+  src/model/file_role.cc
+  src/model/header_entry.cc
+  src/model/header_layout.cc
+  src/model/header_parser.cc
+  src/model/json_cursor.cc
+  src/model/model_config.cc
+  src/model/model_dir.cc
+  src/model/name_hash.cc
+  src/model/safetensors.cc
+  src/model/shard_index.cc
+  src/model/shard_name.cc
+  src/model/sizes.cc
+  src/model/sniff.cc
+  src/model/tensor_index.cc
   src/repair/apply.cc
   src/repair/config_edit.cc
   src/repair/config_plan.cc

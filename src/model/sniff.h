@@ -10,14 +10,27 @@
 namespace gptq_doctor {
 
 enum class ContentKind {
-  kUnknown, kSafetensors, kEmpty, kLfsPointer, kHtml, kXml, kJsonText, kPlainText, kZip, kPickle, kGguf, kGzip, kNumpy, kZeros,
+  kUnknown,
+  kSafetensors,
+  kEmpty,
+  kLfsPointer,
+  kHtml,
+  kXml,
+  kJsonText,
+  kPlainText,
+  kZip,
+  kPickle,
+  kGguf,
+  kGzip,
+  kNumpy,
+  kZeros,
 };
 
 struct Sniffed {
   ContentKind kind = ContentKind::kUnknown;
-  std::string what;       // "git-lfs pointer", "HTML page", ..., for a message
-  uint64_t lfs_size = 0;  // announced by an LFS pointer
-  std::string lfs_sha256; // 64 hex digits, likewise
+  std::string what;        // "git-lfs pointer", "HTML page", ..., for a message
+  uint64_t lfs_size = 0;   // announced by an LFS pointer
+  std::string lfs_sha256;  // 64 hex digits, likewise
 };
 
 // `head` is the first 512 bytes or all there is.
