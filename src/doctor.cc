@@ -41,6 +41,7 @@ Diagnosis Describe(const Examination& exam) {
 
 Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
+  diagnosis.findings = RunRules({exam, diagnosis.loaders, diagnosis.bytes}, !exam.options.all_findings);
   DescribeVerdict(exam, diagnosis);
   return diagnosis;
 }

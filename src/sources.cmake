@@ -64,6 +64,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/json_writer.cc
   src/report/markdown_report.cc
   src/report/reporter_table.cc
+  src/report/rule_pages.cc
   src/report/style.cc
   src/report/summary.cc
   src/base/json.cc
@@ -109,12 +110,32 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
+  src/rules/config_files.cc
+  src/rules/config_modules.cc
+  src/rules/config_tensors.cc
+  src/rules/defects.cc
+  src/rules/directory_rules.cc
+  src/rules/findings.cc
+  src/rules/loaders.cc
+  src/rules/model_config_rules.cc
+  src/rules/module_sets.cc
+  src/rules/rule_table.cc
+  src/rules/structure.cc
+  src/rules/support.cc
+  src/rules/table_config.cc
+  src/rules/table_files.cc
+  src/rules/table_model.cc
+  src/rules/table_rest.cc
+  src/rules/table_structure.cc
+  src/rules/table_values.cc
+  src/rules/values.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_apply.cc
   src/cli/cmd_config.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
+  src/cli/cmd_rules.cc
   src/cli/cmd_tensors.cc
   src/cli/commands.cc
   src/cli/interrupt.cc

@@ -14,10 +14,10 @@ set(GPTQ_DOCTOR_TESTS
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
-  dequant/kernel_test.cc
   cli/bad_input_test.cc
   cli/cli_test.cc
   cli/schema_test.cc
+  dequant/kernel_test.cc
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
@@ -29,6 +29,8 @@ set(GPTQ_DOCTOR_TESTS
   report/golden_test.cc
   report/json_writer_test.cc
   report/report_test.cc
+  rules/findings_test.cc
+  rules/table_test.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/memory_files.cc

@@ -397,7 +397,9 @@ Parser::Next Parser::ReadEscape(std::string& out, char quote) {
     AppendUtf8(out, value >= 0xD800 && value < 0xE000 ? 0xFFFD : value);
     return Next::kGo;
   }
-  if (c == 'u' && text_.find_first_of("\"'", at_) == std::string_view::npos) return StopAtEnd("a string");
+  if (c == 'u' && text_.size() - at_ < 4 && text_.find(quote, at_) == std::string_view::npos) {
+    return StopAtEnd("a string");
+  }
   at_ = begin + 1;
   Report(JsonDefectKind::kSyntax, begin,
          c == 'u' ? "\\u in a string is not followed by four hexadecimal digits"
@@ -457,6 +459,7 @@ Parser::Next Parser::ReadString(std::string& out, JsonRange& range) {
 }
 
 void Parser::FindDuplicates(const std::vector<JsonMember>& members) {
+  if (members.size() < 2) return;
   std::vector<size_t> order(members.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {

@@ -2,6 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <span>
+
+#include "base/sink.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/session.h"
@@ -12,16 +15,44 @@ namespace {
 
 std::vector<std::string_view> CatalogueFormats() { return {"text", "json", "markdown"}; }
 
+Status WritePage(Sink& sink, const std::string& name, const std::string& text) {
+  Result<std::unique_ptr<SinkFile>> file = sink.Create(name, {.replace = true});
+  if (!file) return file.error();
+  const Status written = (*file)->Write(std::span(text.data(), text.size()));
+  return written ? (*file)->Commit() : written;
+}
+
+// One page a rule and the list of them.
+Status WritePages(const std::string& directory) {
+  Result<std::unique_ptr<Sink>> sink = OpenLocalSink(directory);
+  if (!sink) return sink.error();
+  for (const Rule& rule : RuleTable()) {
+    const Status written = WritePage(**sink, std::string(rule.code) + ".md", RulePageMarkdown(rule));
+    if (!written) return written;
+  }
+  return WritePage(**sink, "README.md", RuleListMarkdown(RuleTable()));
+}
+
 class Rules : public Command {
  public:
-  void Setup(CLI::App&) override {}
+  void Setup(CLI::App& app) override {
+    app.add_option("--output-dir", directory_, "write the pages of the documentation into this directory (markdown)");
+  }
   std::vector<std::string_view> Formats() const override { return CatalogueFormats(); }
   int Run(Session& session) override {
+    if (!directory_.empty()) {
+      const Status written = WritePages(directory_);
+      if (!written) return session.Fail(written.error());
+      return kExitClean;
+    }
     const std::string& format = session.options().format;
     if (format == "json") return session.Finish(RulesJson(RuleTable()), {}, kExitClean);
     if (format == "markdown") return session.Finish(RuleListMarkdown(RuleTable()), {}, kExitClean);
     return session.Finish(RuleListText(RuleTable(), session.render_options()), {}, kExitClean);
   }
+
+ private:
+  std::string directory_;
 };
 
 std::string NoSuchRule(const std::string& word) {
@@ -31,7 +62,8 @@ std::string NoSuchRule(const std::string& word) {
     known.push_back(rule.name);
   }
   const std::string nearest = Nearest(word, known);
-  return "no rule '" + word + "'" + (nearest.empty() ? "" : "; did you mean " + nearest + "?") + " (gptq-doctor rules lists them)";
+  return "no rule '" + word + "'" + (nearest.empty() ? "" : "; did you mean " + nearest + "?") +
+         " (gptq-doctor rules lists them)";
 }
 
 class Explain : public Command {
@@ -52,7 +84,8 @@ class Explain : public Command {
     std::string out;
     for (const Rule& rule : chosen) {
       if (!out.empty()) out += "\n";
-      out += session.options().format == "markdown" ? RulePageMarkdown(rule) : RulePageText(rule, session.render_options());
+      out += session.options().format == "markdown" ? RulePageMarkdown(rule)
+                                                    : RulePageText(rule, session.render_options());
     }
     return session.Finish(out, {}, kExitClean);
   }

@@ -42,6 +42,8 @@ std::unique_ptr<Command> MakeApply();
 std::unique_ptr<Command> MakeConfig();
 std::unique_ptr<Command> MakeFix();
 std::unique_ptr<Command> MakeTensors();
+std::unique_ptr<Command> MakeRules();
+std::unique_ptr<Command> MakeExplain();
 
 }  // namespace gptq_doctor
 

@@ -9,6 +9,8 @@ constexpr CommandRow kCommands[] = {
     {"fix", "show, apply or undo the repairs as a diff", MakeFix},
     {"apply", "carry out a plan that fix --plan wrote, exactly", MakeApply},
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
+    {"explain", "say what a rule means and what to do about it", MakeExplain},
+    {"rules", "list every rule", MakeRules},
 };
 
 }  // namespace

@@ -1,0 +1,53 @@
+#ifndef GPTQ_DOCTOR_RULES_FAMILIES_H_
+#define GPTQ_DOCTOR_RULES_FAMILIES_H_
+
+// The rows of the rule table by family, and the checks that serve many rows at once. rule_table.cc joins them.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gptq_doctor/diagnosis.h"
+#include "rules/rule.h"
+
+namespace gptq_doctor {
+
+std::span<const Rule> ConfigRules();     // GD101..GD139: quantization settings
+std::span<const Rule> ModelRules();      // GD140..GD199: the rest of the directory's configuration
+std::span<const Rule> FileRules();       // GD2xx
+std::span<const Rule> StructureRules();  // GD3xx
+std::span<const Rule> ValueRules();      // GD4xx
+std::span<const Rule> LoaderRules();     // GD5xx
+std::span<const Rule> SizeRules();       // GD6xx
+std::span<const Rule> RunRuleRows();     // GD9xx
+
+// Every Defect of files, headers, shards and index.
+void CheckDefects(const RuleInput& input, FindingSink& sink);
+// Every ValueDefect of the modules that were read.
+void CheckValueDefects(const RuleInput& input, FindingSink& sink);
+
+// Family 5. `selected` holds loader ids, optionally with "@VERSION". Empty: silent outcomes (falls-back, garbage) of
+// the newest profile of transformers, gptqmodel, vllm and sglang are errors, everything else is a note. Otherwise only
+// the selected loaders are judged, and each of their rejects, falls-back and garbage is an error.
+std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std::span<const std::string> selected,
+                                    bool fold);
+
+// Family 6: the ratio achieved against the one promised.
+inline constexpr double kMinCompression = 0.8;
+std::optional<Finding> CompressionFinding(const ByteTotals& bytes, const std::optional<Quantization>& settings,
+                                          double minimum);
+
+// The row of a kind of defect: its code, and what the finding says before the details.
+struct DefectRow {
+  DefectKind kind;
+  std::string_view code;
+  std::string_view headline;
+  std::optional<Severity> severity;  // where this kind weighs less than its rule
+};
+std::span<const DefectRow> DefectTable();  // one row a kind, in the order of the enum
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_RULES_FAMILIES_H_

@@ -1,0 +1,155 @@
+// Families 5 and 6: loaders' outcomes and the size, judged from a Diagnosis alone so that `check` can judge them again
+// with other options.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "rules/checks.h"
+#include "rules/families.h"
+#include "rules/findings.h"
+
+namespace gptq_doctor {
+namespace {
+
+// Whose silent failures hurt most users; the newest profile of each is judged by default.
+constexpr std::string_view kJudged[] = {"transformers", "gptqmodel", "vllm", "sglang"};
+
+bool IsSelected(const LoaderOutcome& outcome, std::span<const std::string> selected) {
+  return std::any_of(selected.begin(), selected.end(), [&](const std::string& name) {
+    return name == outcome.loader || name == outcome.loader + "@" + outcome.version;
+  });
+}
+
+// Profiles of one loader follow each other from old to new.
+bool IsNewest(std::span<const LoaderOutcome> outcomes, size_t at) {
+  for (size_t i = at + 1; i < outcomes.size(); ++i) {
+    if (outcomes[i].loader == outcomes[at].loader && outcomes[i].version != outcomes[at].version) return false;
+  }
+  return true;
+}
+
+std::string_view CodeOf(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kFallsBack:
+      return "GD501";
+    case Outcome::kGarbage:
+      return "GD502";
+    case Outcome::kRejects:
+      return "GD503";
+    case Outcome::kSlow:
+      return "GD504";
+    default:
+      return "";
+  }
+}
+
+Severity SeverityOf(std::span<const LoaderOutcome> outcomes, size_t at, bool limited) {
+  const LoaderOutcome& outcome = outcomes[at];
+  if (outcome.outcome == Outcome::kSlow) return Severity::kNote;
+  if (limited) return Severity::kError;
+  const bool silent = outcome.outcome == Outcome::kFallsBack || outcome.outcome == Outcome::kGarbage;
+  const bool judged = std::find(std::begin(kJudged), std::end(kJudged), outcome.loader) != std::end(kJudged);
+  return silent && judged && IsNewest(outcomes, at) ? Severity::kError : Severity::kNote;
+}
+
+std::string NameOf(const LoaderOutcome& outcome) {
+  std::string out = outcome.loader;
+  if (!outcome.version.empty()) out += " " + outcome.version;
+  if (!outcome.backend.empty()) out += " (" + outcome.backend + ")";
+  return out;
+}
+
+Observation ReportOf(const LoaderOutcome& outcome) {
+  Observation report;
+  report.unit = "profile";
+  const std::string_view verb = outcome.outcome == Outcome::kFallsBack ? "falls back to dense layers"
+                                : outcome.outcome == Outcome::kGarbage ? "computes garbage"
+                                : outcome.outcome == Outcome::kRejects ? "refuses"
+                                                                       : "takes a slow way";
+  report.message = outcome.loader + " " + std::string(verb) + ": " + outcome.summary;
+  report.value = ToString(outcome.outcome);
+  report.names.push_back(NameOf(outcome));
+  if (!outcome.message.empty()) report.evidence.push_back("the user sees: " + outcome.message);
+  for (const LoaderStep& step : outcome.steps) {
+    if (!step.deciding) continue;
+    report.evidence.push_back("step " + step.step + ": " + step.detail +
+                              (step.source.empty() ? "" : " [" + step.source + "]"));
+  }
+  for (const std::string& assumption : outcome.assumptions) report.evidence.push_back("assumed: " + assumption);
+  if (!outcome.remedy.empty()) {
+    const bool certain = outcome.remedy.find("gptq-doctor fix ") != std::string::npos;
+    report.fix = FixHint{certain ? "certain" : "manual", certain ? outcome.remedy : "", outcome.remedy};
+  }
+  // Versions of a loader that fail at the same rule for the same reason are one finding.
+  report.cause = outcome.loader + "\n" + ToString(outcome.outcome);
+  for (const std::string& rule : outcome.rules) report.cause += "\n" + rule;
+  if (outcome.rules.empty()) report.cause += "\n" + outcome.summary;
+  return report;
+}
+
+}  // namespace
+
+std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std::span<const std::string> selected,
+                                    bool fold) {
+  FindingSink sink(fold);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const std::string_view code = CodeOf(outcomes[i].outcome);
+    if (code.empty() || (!selected.empty() && !IsSelected(outcomes[i], selected))) continue;
+    Observation report = ReportOf(outcomes[i]);
+    report.severity = SeverityOf(outcomes, i, !selected.empty());
+    // An error must not be hidden in a fold that began with an older version's note.
+    report.cause += std::string("\n") + ToString(*report.severity);
+    sink.Add(code, std::move(report));
+  }
+  return sink.Take();
+}
+
+std::optional<Finding> CompressionFinding(const ByteTotals& bytes, const std::optional<Quantization>& settings,
+                                          double minimum) {
+  if (bytes.ratio <= 0 || bytes.ratio_promised <= 0 || bytes.quantized <= 0) return std::nullopt;
+  if (bytes.ratio >= minimum * bytes.ratio_promised) return std::nullopt;
+  const Rule* rule = FindRule("GD601");
+  if (rule == nullptr) return std::nullopt;
+  FindingSink sink(true);
+  sink.Use(*rule);
+  Observation report;
+  const std::string bits =
+      settings && settings->bits ? fmt::format("{}-bit", *settings->bits) : std::string("quantized");
+  report.message = fmt::format(
+      "compression is {:.1f}x where the {} settings promise {:.1f}x: {} of tensors for a model of {} at 16 bits",
+      bytes.ratio, bits, bytes.ratio_promised, FormatBytes(static_cast<uint64_t>(bytes.tensors)),
+      FormatBytes(static_cast<uint64_t>(bytes.dense_equivalent)));
+  report.cause = "ratio";
+  report.evidence.push_back(fmt::format("quantized modules {}, other tensors {}",
+                                        FormatBytes(static_cast<uint64_t>(bytes.quantized)),
+                                        FormatBytes(static_cast<uint64_t>(bytes.dense))));
+  if (!bytes.ratio_note.empty()) report.evidence.push_back(bytes.ratio_note);
+  sink.Add(std::move(report));
+  return sink.Take().front();
+}
+
+void CheckCompression(const RuleInput& input, FindingSink& sink) {
+  const std::optional<Quantization> settings =
+      input.exam.quant.is_gptq ? std::optional(input.exam.quant.base) : std::nullopt;
+  std::optional<Finding> finding = CompressionFinding(input.bytes, settings, kMinCompression);
+  if (!finding) return;
+  Observation report;
+  report.message = finding->message;
+  report.cause = "ratio";
+  report.evidence = finding->evidence;
+  sink.Add(std::move(report));
+}
+
+void CheckListing(const RuleInput& input, FindingSink& sink) {
+  if (!input.exam.dir.truncated) return;
+  Observation report;
+  report.message = "the directory has more than 200,000 entries; the rest was not looked at";
+  report.cause = "listing";
+  sink.Add(std::move(report));
+}
+
+}  // namespace gptq_doctor
