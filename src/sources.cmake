@@ -81,7 +81,12 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
+  src/gptq/key_table.cc
   src/gptq/packing.cc
+  src/gptq/quant_config_files.cc
+  src/gptq/quant_config_reader.cc
+  src/gptq/quant_config_writer.cc
+  src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc
   src/infer/batch_reader.cc
