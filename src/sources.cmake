@@ -14,6 +14,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/thread_pool.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
+  src/dequant/module_slab.cc
   src/dequant/zeros.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc
