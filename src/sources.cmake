@@ -31,6 +31,21 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/module_pattern.cc
   src/gptq/packing.cc
   src/gptq/suffix_table.cc
+  src/infer/assemble.cc
+  src/infer/batch_reader.cc
+  src/infer/code_window.cc
+  src/infer/dynamic_rules.cc
+  src/infer/evidence.cc
+  src/infer/examination.cc
+  src/infer/infer.cc
+  src/infer/infer_act_order.cc
+  src/infer/infer_bits.cc
+  src/infer/infer_checkpoint_format.cc
+  src/infer/infer_group_size.cc
+  src/infer/infer_sym.cc
+  src/infer/module_groups.cc
+  src/infer/module_reading.cc
+  src/infer/value_checks.cc
   src/model/cross_check.cc
   src/model/defect.cc
   src/model/defect_list.cc

@@ -23,10 +23,10 @@ set(GPTQ_DOCTOR_TESTS
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
-  repair/apply_test.cc
-  repair/diff_test.cc
   gptq/packing_test.cc
   model/probe_test.cc
+  repair/apply_test.cc
+  repair/diff_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc
   report/json_writer_test.cc

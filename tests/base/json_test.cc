@@ -197,6 +197,15 @@ TEST(Json, ManyKeysAndDefectsStayLinear) {
   EXPECT_EQ(document.defects.size(), 100u);
 }
 
+TEST(Json, WrongEscapesStayLinear) {
+  std::string text = "[\"";
+  for (int i = 0; i < 500'000; ++i) text += "\\u";
+  const JsonDocument document = ParseJson(text + "\"]");
+  EXPECT_FALSE(document.valid);
+  ASSERT_EQ(document.root->items.size(), 1u);
+  EXPECT_EQ(document.root->items[0].text.size(), 1'000'000u);
+}
+
 TEST(Json, FollowsPointers) {
   const JsonDocument document = ParseJson("{\"a/b\": {\"~\": [10, {\"\": 7}]}, \"k\": 1}");
   const JsonValue& root = *document.root;
