@@ -24,6 +24,13 @@ set(GPTQ_DOCTOR_TESTS
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
+  model/header_test.cc
+  model/sniff_test.cc
+  model/shard_index_test.cc
+  model/tensor_index_test.cc
+  model/model_dir_test.cc
+  model/model_config_test.cc
+  model/header_cases.cc
   model/probe_test.cc
   repair/apply_test.cc
   repair/diff_test.cc

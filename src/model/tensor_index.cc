@@ -110,7 +110,7 @@ class Builder {
     out_.index.text.reset();
     out_.defects.insert(out_.defects.end(), repeated_defects.begin(), repeated_defects.end());
     DropRepeated(repeated);
-    CheckNumberedNames(out_);
+    if (!dir_.single_file) CheckNumberedNames(out_);
     NoteDirectory();
     Number();
     return std::move(out_);
