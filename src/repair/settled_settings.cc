@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "gptq/module_pattern.h"
+#include "infer/evidence.h"
 #include "model/sizes.h"
 
 namespace gptq_doctor {
@@ -73,12 +74,6 @@ const Evidence* FindEvidence(const InferredQuant& quant, std::string_view key) {
 bool IsProved(const Evidence* evidence) {
   return evidence != nullptr && !std::holds_alternative<std::monostate>(evidence->value) &&
          (evidence->confidence == Confidence::kCertain || evidence->confidence == Confidence::kInferred);
-}
-std::string Spell(const Value& value) {
-  if (const bool* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
-  if (const int64_t* i = std::get_if<int64_t>(&value)) return std::to_string(*i);
-  if (const std::string* s = std::get_if<std::string>(&value)) return *s;
-  return "null";
 }
 std::string FirstFact(const Evidence* evidence) {
   if (evidence == nullptr || evidence->facts.empty()) return "";

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gptq_doctor/diagnosis.h"
+#include "infer/evidence.h"
 #include "rules/findings.h"
 #include "rules/rule.h"
 
@@ -32,7 +33,6 @@ std::string PlaceName(const QuantConfigFile& file);
 Observation KeyReport(const QuantConfigFile& file, std::string_view key);
 // What was inferred for a key; null where nothing was.
 const Evidence* EvidenceOf(const Examination& exam, std::string_view key);
-std::string Spell(const Value& value);
 // The part of a name after its last dot, and before it.
 std::string_view LastPart(std::string_view name);
 std::string_view ParentPart(std::string_view name);

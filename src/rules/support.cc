@@ -71,13 +71,6 @@ const Evidence* EvidenceOf(const Examination& exam, std::string_view key) {
   return nullptr;
 }
 
-std::string Spell(const Value& value) {
-  if (const bool* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
-  if (const int64_t* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
-  if (const std::string* text = std::get_if<std::string>(&value)) return *text;
-  return "unknown";
-}
-
 std::string_view LastPart(std::string_view name) {
   const size_t dot = name.rfind('.');
   return dot == std::string_view::npos ? name : name.substr(dot + 1);
