@@ -156,14 +156,16 @@ class Maker {
   void AddFacts() {
     if (out_.modules > 0) {
       out_.facts.push_back({.source = "tensor shapes",
-                            .detail = std::to_string(out_.modules) + " modules have other bits or groups than the base",
+                            .detail = std::to_string(out_.modules) +
+                                      (out_.modules == 1 ? " module has" : " modules have") +
+                                      " other bits or groups than the base",
                             .modules = out_.modules});
     }
     if (excluded_ > 0) {
-      out_.facts.push_back(
-          {.source = "tensor names",
-           .detail = std::to_string(excluded_) + " modules are dense where others of the same name are quantized",
-           .modules = excluded_});
+      out_.facts.push_back({.source = "tensor names",
+                            .detail = std::to_string(excluded_) + (excluded_ == 1 ? " module is" : " modules are") +
+                                      " dense where others of the same name are quantized",
+                            .modules = excluded_});
     }
     std::string names;
     int64_t count = 0;

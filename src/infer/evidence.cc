@@ -191,7 +191,7 @@ Value PackDtypeIn(const Quantization& q) { return ToValue(q.pack_dtype); }
 Value LmHeadIn(const Quantization& q) { return ToValue(q.lm_head); }
 Value StaticGroupsIn(const Quantization& q) { return ToValue(q.static_groups); }
 
-std::string Spell(const Value& value) {
+std::string SpellSetting(const Value& value) {
   if (const bool* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const int64_t* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
   if (const std::string* text = std::get_if<std::string>(&value)) return *text;
@@ -205,7 +205,7 @@ void Weigh(std::span<const Declaration> declarations, const Getter& get, Evidenc
     if (std::holds_alternative<std::monostate>(said)) continue;
     const bool agrees = same ? same(said) : said == evidence.value;
     (agrees ? evidence.facts : evidence.dissent)
-        .push_back({.source = declaration.source, .detail = "says " + Spell(said)});
+        .push_back({.source = declaration.source, .detail = "says " + SpellSetting(said)});
   }
 }
 

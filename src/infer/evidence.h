@@ -43,7 +43,7 @@ Value FormatIn(const Quantization& settings);
 Value PackDtypeIn(const Quantization& settings);
 Value LmHeadIn(const Quantization& settings);
 Value StaticGroupsIn(const Quantization& settings);
-std::string Spell(const Value& value);
+std::string SpellSetting(const Value& value);
 
 // Sorts every declaration of a value into facts or dissent of `evidence`. `same` decides; null: equality.
 void Weigh(std::span<const Declaration> declarations, const Getter& get, Evidence& evidence,

@@ -247,7 +247,7 @@ class Inference {
     }
     if (varied == 0 || s_.q.layout == CodeLayout::kPlanar) return;
     const Declaration* label = FirstWith(s_.declarations, FormatIn);
-    const bool labelled_v1 = label == nullptr || Spell(FormatIn(label->settings)) == "gptq";
+    const bool labelled_v1 = label == nullptr || SpellSetting(FormatIn(label->settings)) == "gptq";
     const bool old_writer = labelled_v1 && std::ranges::any_of(s_.declarations, [](const Declaration& d) {
                               return QuantizerBelow(d.quantizer, "7.0.0");
                             });
