@@ -30,8 +30,6 @@ void DescribeVerdict(const Examination& exam, Diagnosis& diagnosis);  // diagnos
 
 // "4-bit, group size 128, symmetric, no act-order, checkpoint format gptq (v1)"; unknown settings are left out.
 std::string SettingsInWords(const Quantization& settings);
-// "4", "true", "gptq"; "unknown" for monostate.
-std::string ValueInWords(const Value& value);
 
 // For `tensors`: every tensor in natural order of names.
 std::vector<TensorRow> ListTensors(const Examination& exam);  // diagnose_tensors.cc

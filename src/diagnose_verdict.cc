@@ -116,13 +116,6 @@ std::string SettingsInWords(const Quantization& settings) {
   return out;
 }
 
-std::string ValueInWords(const Value& value) {
-  if (const bool* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
-  if (const int64_t* number = std::get_if<int64_t>(&value)) return std::to_string(*number);
-  if (const std::string* text = std::get_if<std::string>(&value)) return *text;
-  return "unknown";
-}
-
 void DescribeVerdict(const Examination& exam, Diagnosis& diagnosis) {
   diagnosis.verdict = VerdictOf(exam, diagnosis);
   WeightProblems(diagnosis, diagnosis.missing);
