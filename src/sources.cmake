@@ -29,6 +29,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/format_table.cc
   src/gptq/inventory.cc
   src/gptq/module_pattern.cc
+  src/gptq/name_fold.cc
   src/gptq/packing.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc

@@ -1,7 +1,6 @@
 #include "gptq/inventory.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
@@ -9,6 +8,7 @@
 
 #include "base/text.h"
 #include "gptq/format_table.h"
+#include "gptq/name_fold.h"
 #include "gptq/suffix_table.h"
 
 namespace gptq_doctor {
@@ -25,41 +25,6 @@ size_t TableSize(size_t entries) {
   return size;
 }
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Folded spelling of a name, and the numbers that were folded away.
-struct Folder {
-  std::string text;
-  std::vector<uint32_t> numbers;
-  bool irregular = false;  // a number with a leading zero or of more than nine digits
-
-  void Fold(std::string_view name) {
-    text.resize(name.size());
-    numbers.clear();
-    irregular = false;
-    char* out = text.data();
-    const char* at = name.data();
-    const char* const end = at + name.size();
-    while (true) {
-      const char* const part = at;
-      uint32_t number = 0;
-      while (at != end && IsDigit(*at)) number = number * 10 + static_cast<uint32_t>(*at++ - '0');
-      if (at != part && (at == end || *at == '.')) {
-        irregular |= at - part > 9 || (*part == '0' && at - part > 1);
-        numbers.push_back(number);
-        *out++ = '*';
-      } else {
-        while (at != end && *at != '.') ++at;
-        std::memcpy(out, part, static_cast<size_t>(at - part));
-        out += at - part;
-      }
-      if (at == end) break;
-      *out++ = *at++;
-    }
-    text.resize(static_cast<size_t>(out - text.data()));
-  }
-};
-
 // The dimensions that a record holds; ranks of 255 and more keep the first 254.
 std::span<const uint64_t> StoredDims(const TensorRecord& tensor) {
   return tensor.rank == 255 ? std::span<const uint64_t>(tensor.far_dims, 254) : tensor.dims();
@@ -69,10 +34,49 @@ bool SameForm(const TensorRecord& a, const TensorRecord& b) {
   return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(StoredDims(a), StoredDims(b));
 }
 
+// The distinct combinations of suffix, dtype and shape; a model of 180,000 tensors has some dozens, so modules compare
+// numbers.
+class FormSet {
+ public:
+  uint32_t Intern(SuffixId suffix, const TensorRecord& tensor) {
+    uint64_t hash = Mix(seed_ ^ suffix, static_cast<uint64_t>(tensor.dtype) << 8 | tensor.rank);
+    for (const uint64_t dim : StoredDims(tensor)) hash = Mix(hash, dim);
+    size_t slot = hash & (slots_.size() - 1);
+    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+      const Form& form = forms_[slots_[slot] - 1];
+      if (form.hash == hash && form.suffix == suffix && SameForm(*form.exemplar, tensor)) return slots_[slot] - 1;
+    }
+    forms_.push_back({.hash = hash, .exemplar = &tensor, .suffix = suffix});
+    slots_[slot] = static_cast<uint32_t>(forms_.size());
+    if (forms_.size() * 2 > slots_.size()) Rehash();
+    return static_cast<uint32_t>(forms_.size() - 1);
+  }
+  SuffixId SuffixOf(uint32_t form) const { return forms_[form].suffix; }
+
+ private:
+  struct Form {
+    uint64_t hash = 0;
+    const TensorRecord* exemplar = nullptr;
+    SuffixId suffix = 0;
+  };
+  void Rehash() {
+    slots_.assign(slots_.size() * 4, 0);
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      size_t slot = forms_[i].hash & (slots_.size() - 1);
+      while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+      slots_[slot] = static_cast<uint32_t>(i + 1);
+    }
+  }
+  uint64_t seed_ = HashName("form");  // shapes come from files: their hashes must not be predictable
+  std::vector<Form> forms_;
+  std::vector<uint32_t> slots_ = std::vector<uint32_t>(256, 0);
+};
+
 // One module while it is collected.
 struct Draft {
   std::string_view key;  // the stem, or the whole name of an own module
   uint64_t hash = 0;
+  int64_t bytes = 0;
   uint32_t stem_size = 0;
   uint32_t first = 0;    // of its components
   uint32_t numbers = 0;  // where its folded numbers begin
@@ -81,6 +85,16 @@ struct Draft {
   bool own = false;  // the suffix is unknown
   bool irregular = false;
 };
+
+int64_t BytesOf(const TensorRecord& tensor) {
+  if (tensor.end < tensor.begin) return 0;
+  return static_cast<int64_t>(std::min<uint64_t>(tensor.bytes(), std::numeric_limits<int64_t>::max()));
+}
+
+int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<int64_t>::max() : sum;
+}
 
 }  // namespace
 
@@ -106,29 +120,46 @@ class InventoryBuilder {
   void GroupTensors() {
     const size_t total = tensors_.size();
     module_of_.resize(total);
-    suffix_of_.resize(total);
+    form_of_.resize(total);
     drafts_.reserve(total / 4 + 16);
     slots_.assign(TableSize(total / 4 + 16), 0);
     uint32_t guess = 0;
     for (size_t shard = 0; shard < tensors_.shards.size(); ++shard) {
       uint32_t number = tensors_.shard_base[shard];
       for (const TensorRecord& tensor : tensors_.shards[shard].tensors) {
-        const std::string_view name = tensor.name();
-        const std::optional<SuffixMatch> match = MatchSuffix(name);
-        std::string_view key = name;
-        if (match) key = name.substr(0, match->begin == 0 ? 0 : match->begin - 1);
-        uint32_t module = guess;
-        if (!Matches(module, key, !match) && !Matches(++module, key, !match)) module = FindOrAdd(key, !match);
-        suffix_of_[number] = match ? match->id : InternUnknown(name);
-        module_of_[number] = module;
-        guess = module;
-        ++number;
+        SuffixId suffix = 0;
+        if (!IsComponentOf(guess, tensor.name(), suffix) && !IsComponentOf(++guess, tensor.name(), suffix)) {
+          guess = FindModuleOf(tensor.name(), suffix);
+        }
+        form_of_[number] = forms_.Intern(suffix, tensor);
+        module_of_[number++] = guess;
+        Draft& draft = drafts_[guess];
+        draft.bytes = SaturatingAdd(draft.bytes, BytesOf(tensor));
       }
     }
   }
 
-  bool Matches(uint32_t module, std::string_view key, bool own) const {
-    return module < drafts_.size() && drafts_[module].key == key && drafts_[module].own == own;
+  // Settles the common case without looking for the suffix: the name is that of a module seen before and a member of
+  // GPTQ's.
+  bool IsComponentOf(uint32_t module, std::string_view name, SuffixId& suffix) const {
+    if (module >= drafts_.size() || drafts_[module].own) return false;
+    const std::string_view stem = drafts_[module].key;
+    if (name.size() < stem.size() + 5 || name.size() > stem.size() + 8 || name[stem.size()] != '.') return false;
+    const std::string_view rest = name.substr(stem.size() + 1);
+    for (const SuffixId id : {kQweight, kQzeros, kScales, kGIdx, kBias}) {  // none of them ends a compound suffix
+      if (rest != SuffixTable()[id]) continue;
+      suffix = id;
+      return name.starts_with(stem);
+    }
+    return false;
+  }
+
+  uint32_t FindModuleOf(std::string_view name, SuffixId& suffix) {
+    const std::optional<SuffixMatch> match = MatchSuffix(name);
+    suffix = match ? match->id : InternUnknown(name);
+    std::string_view key = name;
+    if (match) key = name.substr(0, match->begin == 0 ? 0 : match->begin - 1);
+    return FindOrAdd(key, !match);
   }
 
   uint32_t FindOrAdd(std::string_view key, bool own) {
@@ -159,7 +190,7 @@ class InventoryBuilder {
 
   SuffixId InternUnknown(std::string_view name) {
     std::string_view part = name.substr(name.rfind('.') + 1);  // npos + 1 is the whole name
-    if (!part.empty() && std::ranges::all_of(part, IsDigit)) part = "*";
+    if (!part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos) part = "*";
     const auto found = unknown_.find(part);
     if (found != unknown_.end()) return found->second;
     const size_t id = FirstUnknownSuffix() + out_.unknown_suffixes_.size();
@@ -178,22 +209,47 @@ class InventoryBuilder {
     for (size_t i = 0; i < drafts_.size(); ++i) drafts_[i].first = fill[i];
     out_.components_.resize(module_of_.size());
     for (uint32_t tensor = 0; tensor < module_of_.size(); ++tensor) {
-      out_.components_[fill[module_of_[tensor]]++] = {.suffix = suffix_of_[tensor], .tensor = tensor};
+      out_.components_[fill[module_of_[tensor]]++] = {.suffix = forms_.SuffixOf(form_of_[tensor]), .tensor = tensor};
     }
     for (size_t i = 0; i < drafts_.size(); ++i) {
       Draft& draft = drafts_[i];
       const auto begin = out_.components_.begin() + draft.first;
       const auto end = out_.components_.begin() + fill[i];  // where filling stopped
-      const auto suffix = [](const Component& c) { return c.suffix; };
-      if (!std::ranges::is_sorted(begin, end, std::ranges::less_equal{}, suffix)) {
-        std::stable_sort(begin, end, [](const Component& a, const Component& b) { return a.suffix < b.suffix; });
-      }
-      const auto kept = std::ranges::unique(begin, end, {}, suffix).begin();
-      draft.count = static_cast<uint16_t>(kept - begin);
+      SortBySuffix(std::span(begin, end));
+      draft.count = static_cast<uint16_t>(DropCopies(draft, begin, end) - begin);
     }
     module_of_ = {};
-    suffix_of_ = {};
     slots_ = {};
+  }
+
+  // Stable; modules have a handful of components, but files may hold many copies of one.
+  static void SortBySuffix(std::span<Component> components) {
+    const auto less = [](const Component& a, const Component& b) { return a.suffix < b.suffix; };
+    if (components.size() > 16) {
+      std::ranges::stable_sort(components, less);
+      return;
+    }
+    for (size_t i = 1; i < components.size(); ++i) {
+      const Component moved = components[i];
+      size_t at = i;
+      for (; at > 0 && less(moved, components[at - 1]); --at) components[at] = components[at - 1];
+      components[at] = moved;
+    }
+  }
+
+  // Of sorted components the first of each suffix; returns the new end.
+  std::vector<Component>::iterator DropCopies(Draft& draft, std::vector<Component>::iterator begin,
+                                              std::vector<Component>::iterator end) const {
+    if (begin == end) return end;
+    auto kept = begin;
+    for (auto at = begin + 1; at != end; ++at) {
+      if (at->suffix != kept->suffix) {
+        *++kept = *at;
+      } else {
+        draft.bytes -= BytesOf(tensors_.at(at->tensor));
+      }
+    }
+    return kept + 1;
   }
 
   std::span<const Component> ComponentsOf(const Draft& draft) const {
@@ -202,72 +258,73 @@ class InventoryBuilder {
 
   uint64_t ClassHash(const Draft& draft, std::string_view folded) const {
     uint64_t hash = HashName(folded) + (draft.own ? 1 : 0);
-    for (const Component& component : ComponentsOf(draft)) {
-      const TensorRecord& tensor = *records_[component.tensor];
-      hash = Mix(hash, component.suffix | static_cast<uint64_t>(tensor.dtype) << 16 | uint64_t{tensor.rank} << 32);
-      for (const uint64_t dim : StoredDims(tensor)) hash = Mix(hash, dim);
-    }
+    for (const Component& component : ComponentsOf(draft)) hash = Mix(hash, form_of_[component.tensor]);
     return hash;
   }
 
-  bool InClass(const Draft& draft, std::string_view folded, uint32_t class_id) const {
+  // Equal components as those of the class's founder.
+  bool SameComponents(const Draft& draft, uint32_t class_id) const {
     const Draft& other = drafts_[out_.classes[class_id].representative];
-    if (draft.count != other.count || draft.own != other.own || folded != out_.classes[class_id].pattern) return false;
-    const auto a = ComponentsOf(draft), b = ComponentsOf(other);
-    for (size_t i = 0; i < a.size(); ++i) {
-      if (a[i].suffix != b[i].suffix || !SameForm(*records_[a[i].tensor], *records_[b[i].tensor])) return false;
-    }
-    return true;
+    if (draft.count != other.count || draft.own != other.own) return false;
+    const auto form = [this](const Component& component) { return form_of_[component.tensor]; };
+    return std::ranges::equal(ComponentsOf(draft), ComponentsOf(other), {}, form, form);
   }
 
-  // Assigns every draft its class; the representative is the draft that founded the class.
+  // Assigns every draft its class; the representative is the draft that founded the class. Classes follow each other in
+  // the same order again and again, so the one that came after the last one before is tried first.
   void FindClasses() {
-    records_.reserve(tensors_.size());
-    for (const ShardHeader& shard : tensors_.shards) {
-      for (const TensorRecord& tensor : shard.tensors) records_.push_back(&tensor);
-    }
-    std::vector<uint64_t> hashes;
-    std::vector<uint32_t> slots(64, 0);
-    Folder folder;
+    uint32_t last = 0;
     for (size_t i = 0; i < drafts_.size(); ++i) {
       Draft& draft = drafts_[i];
-      folder.Fold(draft.key);
-      draft.irregular = folder.irregular;
       draft.numbers = static_cast<uint32_t>(numbers_.size());
-      numbers_.insert(numbers_.end(), folder.numbers.begin(), folder.numbers.end());
-      const uint64_t hash = ClassHash(draft, folder.text);
-      size_t slot = hash & (slots.size() - 1);
-      while (slots[slot] != 0 && (hashes[slots[slot] - 1] != hash || !InClass(draft, folder.text, slots[slot] - 1))) {
-        slot = (slot + 1) & (slots.size() - 1);
+      const uint32_t guess = last < successor_.size() ? successor_[last] : 0;
+      if (guess < out_.classes.size() && SameComponents(draft, guess) &&
+          MatchesFolded(draft.key, out_.classes[guess].pattern, StarsOf(guess), numbers_)) {
+        draft.class_id = guess;
+      } else {
+        draft.class_id = FindOrAddClass(static_cast<uint32_t>(i));
       }
-      if (slots[slot] == 0) {
-        out_.classes.push_back({.pattern = folder.text, .representative = static_cast<uint32_t>(i)});
-        hashes.push_back(hash);
-        slots[slot] = static_cast<uint32_t>(hashes.size());
-      }
-      draft.class_id = slots[slot] - 1;
-      ModuleClass& c = out_.classes[draft.class_id];
+      if (i != 0) successor_[last] = draft.class_id;
+      last = draft.class_id;
+      ModuleClass& c = out_.classes[last];
       ++c.count;
-      AddBytes(draft, c);
-      if (hashes.size() * 2 > slots.size()) RehashClasses(hashes, slots);
+      c.bytes = SaturatingAdd(c.bytes, draft.bytes);
     }
   }
 
-  static void RehashClasses(const std::vector<uint64_t>& hashes, std::vector<uint32_t>& slots) {
-    slots.assign(slots.size() * 4, 0);
-    for (size_t i = 0; i < hashes.size(); ++i) {
-      size_t slot = hashes[i] & (slots.size() - 1);
-      while (slots[slot] != 0) slot = (slot + 1) & (slots.size() - 1);
-      slots[slot] = static_cast<uint32_t>(i + 1);
-    }
+  std::span<const uint32_t> StarsOf(uint32_t class_id) const {
+    const size_t end = class_id + 1 < first_star_.size() ? first_star_[class_id + 1] : stars_.size();
+    return std::span<const uint32_t>(stars_).subspan(first_star_[class_id], end - first_star_[class_id]);
   }
 
-  void AddBytes(const Draft& draft, ModuleClass& c) const {
-    for (const Component& component : ComponentsOf(draft)) {
-      const TensorRecord& tensor = *records_[component.tensor];
-      if (tensor.end < tensor.begin) continue;
-      const auto room = static_cast<uint64_t>(std::numeric_limits<int64_t>::max() - c.bytes);
-      c.bytes += static_cast<int64_t>(std::min(tensor.bytes(), room));
+  uint32_t FindOrAddClass(uint32_t number) {
+    Draft& draft = drafts_[number];
+    folded_.Fold(draft.key);
+    draft.irregular = folded_.irregular;
+    numbers_.insert(numbers_.end(), folded_.numbers.begin(), folded_.numbers.end());
+    const uint64_t hash = ClassHash(draft, folded_.text);
+    size_t slot = hash & (class_slots_.size() - 1);
+    for (; class_slots_[slot] != 0; slot = (slot + 1) & (class_slots_.size() - 1)) {
+      const uint32_t found = class_slots_[slot] - 1;
+      if (class_hashes_[found] != hash || out_.classes[found].pattern != folded_.text) continue;
+      if (SameComponents(draft, found)) return found;
+    }
+    out_.classes.push_back({.pattern = folded_.text, .representative = number});
+    class_hashes_.push_back(hash);
+    successor_.push_back(0);
+    first_star_.push_back(static_cast<uint32_t>(stars_.size()));
+    AppendStars(folded_.text, stars_);
+    class_slots_[slot] = static_cast<uint32_t>(class_hashes_.size());
+    if (class_hashes_.size() * 2 > class_slots_.size()) RehashClasses();
+    return static_cast<uint32_t>(class_hashes_.size() - 1);
+  }
+
+  void RehashClasses() {
+    class_slots_.assign(class_slots_.size() * 4, 0);
+    for (size_t i = 0; i < class_hashes_.size(); ++i) {
+      size_t slot = class_hashes_[i] & (class_slots_.size() - 1);
+      while (class_slots_[slot] != 0) slot = (slot + 1) & (class_slots_.size() - 1);
+      class_slots_[slot] = static_cast<uint32_t>(i + 1);
     }
   }
 
@@ -300,18 +357,16 @@ class InventoryBuilder {
   // Members of a class differ in their folded numbers alone, so natural order is that of the number tuples.
   void SortMembers(std::span<uint32_t> members) {
     if (members.size() < 2) return;
-    const Draft& first = drafts_[members[0]];
-    const size_t width = NumbersOf(first);
+    bool irregular = std::ranges::any_of(members, [this](uint32_t member) { return drafts_[member].irregular; });
+    const size_t width = NumbersOf(drafts_[members[0]]);
     uint64_t range = 1;
     std::vector<uint64_t> weight(width, 1);
-    bool irregular = false;
     for (size_t column = width; column-- > 0 && !irregular;) {
       uint64_t top = 0;
       for (const uint32_t member : members) top = std::max<uint64_t>(top, numbers_[drafts_[member].numbers + column]);
       weight[column] = range;
       irregular = __builtin_mul_overflow(range, top + 1, &range);
     }
-    for (const uint32_t member : members) irregular |= drafts_[member].irregular;
     if (irregular) {
       std::ranges::sort(members, NaturalLess, [this](uint32_t member) { return drafts_[member].key; });
       return;
@@ -351,8 +406,13 @@ class InventoryBuilder {
   std::vector<Draft> drafts_;
   std::vector<uint32_t> slots_;
   std::vector<uint32_t> module_of_;
-  std::vector<SuffixId> suffix_of_;
-  std::vector<const TensorRecord*> records_;
+  std::vector<uint32_t> form_of_;
+  FormSet forms_;
+  std::vector<uint64_t> class_hashes_;
+  std::vector<uint32_t> class_slots_ = std::vector<uint32_t>(64, 0);
+  std::vector<uint32_t> successor_;           // of each class
+  std::vector<uint32_t> first_star_, stars_;  // of each class's pattern
+  FoldedName folded_;
   std::vector<uint32_t> numbers_;
   std::vector<std::pair<uint64_t, uint32_t>> keyed_, scratch_;
   std::unordered_map<std::string_view, SuffixId> unknown_;  // keys point into the tensor names

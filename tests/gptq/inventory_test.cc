@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "gptq/format_table.h"
+#include "gptq/name_fold.h"
 #include "gptq/suffix_table.h"
 #include "tensor_list.h"
 
@@ -138,6 +140,49 @@ TEST(Inventory, SortsNumbersThatDoNotFitOrHaveLeadingZeros) {
   const Inventory inventory = BuildInventory(list.index());
   ASSERT_EQ(inventory.classes.size(), 1u);
   EXPECT_THAT(Stems(inventory, inventory.classes[0]), ElementsAre("l.3", "l.007", "l.12", "l.99999999999999999999"));
+}
+
+TEST(Inventory, LiteralStarsAreNotNumbers) {
+  std::vector<ListedTensor> tensors;
+  for (const char* part : {"10", "*", "9", "a*", "1*"}) {
+    tensors.push_back({"l." + std::string(part) + ".x.weight", Dtype::kF16, {8}});
+  }
+  const TensorList list(tensors);
+  const Inventory inventory = BuildInventory(list.index());
+  ASSERT_EQ(inventory.classes.size(), 3u);
+  EXPECT_THAT(Stems(inventory, inventory.classes[0]), ::testing::UnorderedElementsAre("l.9.x", "l.10.x", "l.*.x"));
+  EXPECT_EQ(inventory.classes[1].pattern, "l.a*.x");
+}
+
+TEST(FoldedName, AgreesWithItsMatcherAndWithFoldNumbers) {
+  const char* names[] = {"model.layers.12.mlp",
+                         "0",
+                         "",
+                         ".",
+                         "1.2.3",
+                         "a.007.b",
+                         "a.*.b",
+                         "12a.4b.5",
+                         "a..1",
+                         "a.1.",
+                         "a.b1c",
+                         "4294967296.1",
+                         "x.999999999",
+                         "x.1000000000"};
+  for (const char* name : names) {
+    FoldedName folded;
+    folded.Fold(name);
+    EXPECT_EQ(folded.text, FoldNumbers(name));
+    std::vector<uint32_t> numbers = {77}, stars;
+    AppendStars(folded.text, stars);
+    EXPECT_EQ(MatchesFolded(name, folded.text, stars, numbers), !folded.irregular) << name;
+    EXPECT_EQ(numbers.size(), folded.irregular ? 1 : 1 + folded.numbers.size()) << name;
+    EXPECT_FALSE(MatchesFolded(name, folded.text + "x", stars, numbers));
+    EXPECT_FALSE(MatchesFolded(std::string(name) + "x", folded.text, stars, numbers));
+  }
+  std::vector<uint32_t> numbers;
+  EXPECT_TRUE(MatchesFolded("l.12.e.7", "l.*.e.*", std::vector<uint32_t>{2, 6}, numbers));
+  EXPECT_THAT(numbers, ElementsAre(12u, 7u));
 }
 
 TEST(Inventory, UnknownSuffixesStandAlone) {
