@@ -228,13 +228,13 @@ class Settler {
     if (const Assumption* assumption = Assumed(key)) {
       const bool differs = proved && ToValue(FromText<T>(assumption->value)) != ToValue(*inferred);
       if (differs && evidence->confidence == Confidence::kCertain) {
-        error_ = Refuse(std::string("the tensors prove ") + key + " " + Spell(evidence->value) + " (" +
+        error_ = Refuse(std::string("the tensors prove ") + key + " " + SpellSetting(evidence->value) + " (" +
                         FirstFact(evidence) + "), which --assume " + key + "=" + assumption->value + " contradicts");
         return;
       }
       if (differs) {
         out_.warnings.push_back(std::string(key) + "=" + assumption->value +
-                                " is assumed although the tensors suggest " + Spell(evidence->value) + " (" +
+                                " is assumed although the tensors suggest " + SpellSetting(evidence->value) + " (" +
                                 FirstFact(evidence) + ")");
       }
       return Set(key, field, FromText<T>(assumption->value), Basis::kAssumed, "assumed");
@@ -257,8 +257,8 @@ class Settler {
       if (!value) continue;
       if (found != nullptr && found->settings.*field != value) {
         out_.warnings.push_back(found->file + " and " + file->file + " disagree about " + key + " (" +
-                                Spell(ToValue(*(found->settings.*field))) + ", " + Spell(ToValue(*value)) +
-                                ") and the tensors cannot tell");
+                                SpellSetting(ToValue(*(found->settings.*field))) + ", " +
+                                SpellSetting(ToValue(*value)) + ") and the tensors cannot tell");
         return nullptr;
       }
       if (found == nullptr) found = file;

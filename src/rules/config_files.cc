@@ -186,7 +186,7 @@ void CheckFilesDisagree(const RuleInput& input, FindingSink& sink) {
                        *other[k].value + " in " + PlaceName(*files[i]);
       const Evidence* evidence = EvidenceOf(input.exam, first[k].key);
       if (evidence != nullptr && evidence->confidence != Confidence::kUnknown && evidence->value.index() != 0) {
-        report.evidence.push_back("the tensors say " + Spell(evidence->value));
+        report.evidence.push_back("the tensors say " + SpellSetting(evidence->value));
         report.fix = FixCommand(input, "certain", "write what the tensors prove into both files");
       }
       sink.Add(std::move(report));

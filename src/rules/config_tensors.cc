@@ -146,7 +146,7 @@ void AddContradiction(const RuleInput& input, const QuantConfigFile& file, std::
                       const std::string& declared, const Evidence& evidence, std::string_view consequence,
                       FindingSink& sink) {
   Observation report = KeyReport(file, key);
-  const std::string actual = Spell(evidence.value);
+  const std::string actual = SpellSetting(evidence.value);
   report.cause = key;
   report.value = declared + "|" + actual;
   report.confidence = evidence.confidence;
