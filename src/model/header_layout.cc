@@ -21,11 +21,24 @@ uint64_t NameOffset(const ShardHeader& header, const TensorRecord& tensor) {
   return inside ? 8 + static_cast<uint64_t>(tensor.name_data - text) - 1 : 8;
 }
 
-bool Before(const TensorRecord& a, const TensorRecord& b) {
-  if (a.begin != b.begin) return a.begin < b.begin;
-  if (a.end != b.end) return a.end < b.end;
-  return a.name() < b.name();
-}
+// By (begin, end). Among equals in the order of the text; names that had to be decoded stand elsewhere and come after
+// the others.
+class Before {
+ public:
+  explicit Before(const ShardHeader& header) : text_(header.text.get()), end_(text_ + header.header_bytes) {}
+  bool operator()(const TensorRecord& a, const TensorRecord& b) const {
+    if (a.begin != b.begin) return a.begin < b.begin;
+    if (a.end != b.end) return a.end < b.end;
+    const bool a_inside = Inside(a), b_inside = Inside(b);
+    if (a_inside != b_inside) return a_inside;
+    return a_inside ? a.name_data < b.name_data : a.name() < b.name();
+  }
+
+ private:
+  bool Inside(const TensorRecord& tensor) const { return tensor.name_data >= text_ && tensor.name_data < end_; }
+  const char* text_;
+  const char* end_;
+};
 
 // Keeps the last of equal names, as the reference does.
 void DropDuplicates(ShardHeader& header, DefectList& defects) {
@@ -65,7 +78,7 @@ void DropDuplicates(ShardHeader& header, DefectList& defects) {
 
 void Sort(ShardHeader& header) {
   auto& tensors = header.tensors;
-  std::sort(tensors.begin(), tensors.end(), Before);
+  std::sort(tensors.begin(), tensors.end(), Before(header));
   const HashKey& key = ProcessHashKey();
   for (size_t i = 0; i < tensors.size(); ++i) header.name_tags[i] = HashNameWith(key, tensors[i].name()).tag();
 }
