@@ -14,7 +14,10 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/thread_pool.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
+  src/dequant/model_writer.cc
   src/dequant/module_slab.cc
+  src/dequant/producers.cc
+  src/dequant/shard_plan.cc
   src/dequant/zeros.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc

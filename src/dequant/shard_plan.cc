@@ -1,0 +1,89 @@
+#include "dequant/shard_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/json.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string PrefixedHeader(const std::string& json) {
+  std::string out;
+  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>((json.size() >> shift) & 0xFF));
+  return out + json;
+}
+
+}  // namespace
+
+std::string HeaderText(std::span<const OutTensor* const> tensors,
+                       const std::vector<std::pair<std::string, std::string>>& metadata) {
+  std::string out = "{";
+  if (!metadata.empty()) {
+    out += "\"__metadata__\":{";
+    for (const auto& [key, value] : metadata) out += JsonQuote(key) + ":" + JsonQuote(value) + ",";
+    out.back() = '}';
+    out += ",";
+  }
+  uint64_t at = 0;
+  for (const OutTensor* tensor : tensors) {
+    out += JsonQuote(tensor->name);
+    out += fmt::format(":{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}},", ToString(tensor->dtype),
+                       fmt::join(tensor->shape, ","), at, at + tensor->bytes);
+    at += tensor->bytes;
+  }
+  if (out.back() == ',') out.pop_back();
+  out += "}";
+  out.append((8 - out.size() % 8) % 8, ' ');
+  return out;
+}
+
+std::vector<PlannedShard> PlanShards(const OutModel& model) {
+  std::vector<PlannedShard> shards(1);
+  uint64_t filled = 0;
+  for (const OutTensor& tensor : model.tensors) {
+    if (!shards.back().tensors.empty() && filled + tensor.bytes > model.max_shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    shards.back().tensors.push_back(&tensor);
+    filled += tensor.bytes;
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    PlannedShard& shard = shards[i];
+    shard.file = shards.size() == 1 ? "model.safetensors"
+                                    : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    std::sort(shard.tensors.begin(), shard.tensors.end(), [](const OutTensor* a, const OutTensor* b) {
+      return a->dtype != b->dtype ? a->dtype > b->dtype : a->name < b->name;
+    });
+    shard.header = PrefixedHeader(HeaderText(shard.tensors, model.metadata));
+    shard.bytes = shard.header.size();
+    for (const OutTensor* tensor : shard.tensors) {
+      shard.offsets.push_back(shard.bytes);
+      shard.bytes += tensor->bytes;
+    }
+  }
+  return shards;
+}
+
+std::string IndexText(const std::vector<PlannedShard>& shards) {
+  if (shards.size() <= 1) return "";
+  std::map<std::string_view, std::string_view> map;  // sorted, as huggingface_hub writes it
+  uint64_t total = 0;
+  for (const PlannedShard& shard : shards) {
+    for (const OutTensor* tensor : shard.tensors) {
+      map.emplace(tensor->name, shard.file);
+      total += tensor->bytes;
+    }
+  }
+  std::string out = fmt::format("{{\n  \"metadata\": {{\n    \"total_size\": {}\n  }},\n  \"weight_map\": {{\n", total);
+  size_t left = map.size();
+  for (const auto& [name, file] : map) {
+    out += "    " + JsonQuote(name) + ": " + JsonQuote(file) + (--left > 0 ? ",\n" : "\n");
+  }
+  return out + "  }\n}\n";
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,29 @@
+#ifndef GPTQ_DOCTOR_DEQUANT_SHARD_PLAN_H_
+#define GPTQ_DOCTOR_DEQUANT_SHARD_PLAN_H_
+
+// Which tensor goes into which file, and where in it.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dequant/model_writer.h"
+
+namespace gptq_doctor {
+
+struct PlannedShard {
+  std::string file;    // "model.safetensors", "model-00001-of-00002.safetensors"
+  std::string header;  // length prefix and JSON
+  std::vector<const OutTensor*>
+      tensors;                    // in file order: widest dtype first, then by name, as the reference writer has it
+  std::vector<uint64_t> offsets;  // in the file
+  uint64_t bytes = 0;             // of the file
+};
+
+std::vector<PlannedShard> PlanShards(const OutModel& model);
+// model.safetensors.index.json with the Hub's layout; "" for one shard.
+std::string IndexText(const std::vector<PlannedShard>& shards);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_DEQUANT_SHARD_PLAN_H_
