@@ -5,6 +5,7 @@
 
 #include "diagnose.h"
 #include "infer/examination.h"
+#include "loaders/simulate.h"
 #include "rules/rule.h"
 
 namespace gptq_doctor {
@@ -41,6 +42,7 @@ Diagnosis Describe(const Examination& exam) {
 
 Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
+  if (exam.options.simulate_loaders) diagnosis.loaders = SimulateLoaders(exam, {});
   diagnosis.findings = RunRules({exam, diagnosis.loaders, diagnosis.bytes}, !exam.options.all_findings);
   DescribeVerdict(exam, diagnosis);
   return diagnosis;

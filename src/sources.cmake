@@ -50,6 +50,37 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/module_groups.cc
   src/infer/module_reading.cc
   src/infer/value_checks.cc
+  src/loaders/autogptq.cc
+  src/loaders/converters.cc
+  src/loaders/engine.cc
+  src/loaders/exllama.cc
+  src/loaders/facts.cc
+  src/loaders/fallback.cc
+  src/loaders/foreign.cc
+  src/loaders/gptqmodel.cc
+  src/loaders/legacy.cc
+  src/loaders/profiles_autogptq.cc
+  src/loaders/profiles_converters.cc
+  src/loaders/profiles_exllama.cc
+  src/loaders/profiles_gptqmodel.cc
+  src/loaders/profiles_legacy.cc
+  src/loaders/profiles_sglang.cc
+  src/loaders/profiles_tgi.cc
+  src/loaders/profiles_transformers.cc
+  src/loaders/profiles_vllm.cc
+  src/loaders/select.cc
+  src/loaders/sglang.cc
+  src/loaders/simulate.cc
+  src/loaders/stage_config.cc
+  src/loaders/stage_files.cc
+  src/loaders/stage_kernels.cc
+  src/loaders/stage_modules.cc
+  src/loaders/stage_tensors.cc
+  src/loaders/stage_values.cc
+  src/loaders/tgi.cc
+  src/loaders/transformers.cc
+  src/loaders/vllm.cc
+  src/loaders/walk.cc
   src/model/cross_check.cc
   src/model/defect.cc
   src/model/defect_list.cc

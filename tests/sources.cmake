@@ -31,6 +31,9 @@ set(GPTQ_DOCTOR_TESTS
   model/model_dir_test.cc
   model/model_config_test.cc
   model/header_cases.cc
+  loaders/opening_story_test.cc
+  loaders/select_test.cc
+  loaders/support.cc
   model/probe_test.cc
   repair/apply_test.cc
   repair/diff_test.cc

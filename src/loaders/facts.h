@@ -1,0 +1,89 @@
+#ifndef GPTQ_DOCTOR_LOADERS_FACTS_H_
+#define GPTQ_DOCTOR_LOADERS_FACTS_H_
+
+// One digest of an Examination for all loaders: per module class what its tensors are, where the module sits and how an
+// engine would split it. Work is per class, never per module. Knows no loader.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "infer/examination.h"
+
+namespace gptq_doctor {
+
+enum class Part : uint8_t { kLinear, kExpert, kSharedExpert, kRouter, kLmHead, kVision, kEmbedding, kOther };
+
+struct ClassDigest {
+  uint32_t id = 0;
+  int64_t count = 0;
+  std::string_view pattern;  // folded name
+  std::string_view stem;     // of the first member in natural order
+  std::string_view leaf;     // last part of the name
+  Part part = Part::kOther;
+  bool gptq = false;          // owns packed GPTQ tensors, complete or not
+  bool foreign = false;       // owns tensors of another quantization format
+  bool dense_linear = false;  // a matrix `.weight` that stands for a linear layer
+  bool in_blocks = false;     // inside a numbered layer
+  bool row_parallel = false;  // tensor parallelism splits its inputs
+  std::string_view fused;     // "qkv_proj", "gate_up_proj" where engines merge it with its siblings
+  std::string block_prefix;   // "model.layers"
+  std::optional<int> bits;
+  int64_t in_features = 0, out_features = 0, groups = 0;
+  std::optional<int64_t> group_size;  // -1: one group
+  const TensorRecord *qweight = nullptr, *qzeros = nullptr, *scales = nullptr, *g_idx = nullptr, *bias = nullptr,
+                     *weight = nullptr;
+  GIdxKind order = GIdxKind::kNotRead;  // the worst of the members that were read
+  ZeroKind zeros = ZeroKind::kNotRead;
+  std::optional<bool> bias_expected;  // by the architecture
+  bool bias_zero_known = false;
+};
+
+// What one `dynamic` object does to a class. Rules are matched against module names as the files spell them.
+struct DynamicEffect {
+  int64_t excluded = 0;                     // members that a "-:" rule takes out
+  int64_t changed = 0;                      // members whose bits or group_size a rule sets
+  bool uniform = true;                      // every member not taken out gets the same bits and group_size
+  bool unknown = false;                     // a pattern that cannot be judged stands before the deciding one
+  std::optional<int64_t> bits, group_size;  // of the first member a rule changes
+};
+
+struct ModelFacts {
+  const Examination* exam = nullptr;
+  std::vector<ClassDigest> classes;
+  int64_t quantized_modules = 0, foreign_modules = 0;
+  int64_t quantized_tensors = 0;  // tensors of GPTQ modules
+  std::optional<bool> act_order;  // some g_idx really permutes; empty: cannot be told
+  bool any_g_idx = false, all_g_idx = false;
+  bool experts = false;                       // quantized or dense experts exist
+  bool pickles_only = false;                  // weights only in .bin or .pt
+  std::string model_type, class_name, dtype;  // from config.json; dtype without "torch."
+  bool tied = false;
+  std::string first_tensor;  // of the GPTQ tensors, in bytewise name order
+  const ClassDigest* first_class = nullptr;
+  // The model as plain layers: elements of every quantized matrix, model biases and dense tensors.
+  int64_t dense_elements = 0;
+  int64_t stored_bytes = 0;    // all tensors as they lie on disk
+  int64_t resident_bytes = 0;  // the same without zero biases that the architecture lacks
+
+  int64_t layers = 0;        // highest layer number of the main stack + 1, from the files
+  std::string config_clash;  // sizes of config.json that the tensors contradict, one sentence; "" if none
+
+  const ClassDigest* Find(std::string_view pattern) const;
+  // Computed on first use, kept by section; not thread-safe.
+  const std::vector<DynamicEffect>& EffectsOf(const JsonValue& dynamic) const;
+
+ private:
+  mutable std::vector<std::pair<const JsonValue*, std::vector<DynamicEffect>>> effects_;
+};
+
+ModelFacts DigestModel(const Examination& exam);
+
+// True where every linear layer of this leaf has a bias in the named architecture; empty where unknown.
+std::optional<bool> ArchitectureHasBias(const ModelConfig& config, std::string_view leaf);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_LOADERS_FACTS_H_

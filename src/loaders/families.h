@@ -1,0 +1,64 @@
+#ifndef GPTQ_DOCTOR_LOADERS_FAMILIES_H_
+#define GPTQ_DOCTOR_LOADERS_FAMILIES_H_
+
+// The rows of each family, and the stages that are only some loader's: what a row cannot say.
+
+#include <span>
+
+#include "loaders/profile.h"
+
+namespace gptq_doctor {
+
+class Walk;
+
+std::span<const Profile* const> AutoGptqProfiles();
+std::span<const Profile* const> GptqModelProfiles();
+std::span<const Profile* const> TransformersProfiles();  // transformers and optimum
+std::span<const Profile* const> VllmProfiles();
+std::span<const Profile* const> SglangProfiles();
+std::span<const Profile* const> TgiProfiles();
+std::span<const Profile* const> ExllamaProfiles();    // v2 and v3
+std::span<const Profile* const> ConverterProfiles();  // llama.cpp, lmdeploy, mlx-lm, ktransformers, tensorrt-llm
+std::span<const Profile* const> LegacyProfiles();     // programs of 2023, text-generation-webui
+
+// autogptq.cc
+bool StageAutoGptqFormat(Walk& walk);  // is_marlin_format, version GEMM, method against format
+// gptqmodel.cc
+bool StageGptqModelGate(Walk& walk);    // quantized or plain, before anything else
+bool StageGptqModelFormat(Walk& walk);  // formats, keys that reject
+bool StageGptqModelSym(Walk& walk);     // sym=false needs a known quantizer, checked after the weights
+// transformers.cc
+bool StageGptqConfig(Walk& walk);     // GPTQConfig's own checks
+bool StageBlockPattern(Walk& walk);   // optimum's block prefix
+bool StageOptimumConfig(Walk& walk);  // load_quantized_model
+// foreign.cc: packed tensors of another layout under a gptq label
+bool StageForeign(Walk& walk);
+// vllm.cc
+bool StageVllmMethod(Walk& walk);
+bool StageVllmDtype(Walk& walk);
+bool StageVllmModules(Walk& walk);
+bool StageVllmKernels(Walk& walk);
+bool StageVllmTensors(Walk& walk);
+// sglang.cc
+bool StageSglangMethod(Walk& walk);
+bool StageSglangTensors(Walk& walk);
+// tgi.cc
+bool StageTgiConfig(Walk& walk);
+bool StageTgiTensors(Walk& walk);
+bool StageOldTgi(Walk& walk);
+// exllama.cc
+bool StageExllamaV2(Walk& walk);
+bool StageRefusesGptq(Walk& walk);  // exllamav3, tensorrt-llm
+// converters.cc
+bool StageLlamaCpp(Walk& walk);
+bool StageLmdeploy(Walk& walk);
+bool StageMlx(Walk& walk);
+bool StageKtransformers(Walk& walk);
+bool StageTensorRt(Walk& walk);
+// legacy.cc
+bool StageGptqForLlama(Walk& walk);
+bool StageExllamaV1(Walk& walk);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_LOADERS_FAMILIES_H_

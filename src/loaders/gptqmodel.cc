@@ -1,0 +1,156 @@
+// What GPTQModel's rows cannot say: the gate of GPTQModel.load(), formats and keys that reject, and the guard on
+// asymmetric v1 files.
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "loaders/families.h"
+#include "loaders/simulate.h"
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr std::string_view kGate = "ModelCloud/GPTQModel gptqmodel/models/auto.py:226-241, models/loader.py";
+constexpr std::string_view kConfig = "ModelCloud/GPTQModel gptqmodel/quantization/config.py";
+constexpr std::string_view kNoQuantizeConfig =
+    "AttributeError: `quantize_config` must be passed and be an instance of QuantizeConfig.";
+
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// quant_format, then (from 6.0) method, then quant_method is one that counts as quantized.
+bool SectionCounts(const Walk& walk, const JsonValue& section) {
+  static constexpr std::array<std::string_view, 3> kMethods5 = {"gptq", "awq", "qqq"};
+  static constexpr std::array<std::string_view, 8> kMethods7 = {"gptq", "gguf",      "fp8", "bitsandbytes",
+                                                                "awq",  "paroquant", "qqq", "exl3"};
+  if (!section.IsObject()) return false;
+  const bool late = walk.profile.since >= Version{6, 0, 0};
+  for (const std::string_view key : {"quant_format", "method", "quant_method"}) {
+    if (key == "method" && !late) continue;
+    const JsonValue* value = section.Find(key);
+    if (value == nullptr || value->AsString() == nullptr) continue;
+    const std::string method = Lower(*value->AsString());
+    if (late ? std::find(kMethods7.begin(), kMethods7.end(), method) != kMethods7.end()
+             : std::find(kMethods5.begin(), kMethods5.end(), method) != kMethods5.end()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// "gptqmodel:2.2.0" anywhere in meta.quantizer, version at least 0.9.0.
+bool KnownQuantizer(const JsonValue& section) {
+  const JsonValue* meta = section.Find("meta");
+  const JsonValue* quantizer = meta == nullptr ? nullptr : meta->Find("quantizer");
+  if (quantizer == nullptr) return false;
+  const auto known = [](const JsonValue& value) {
+    const std::string* text = value.AsString();
+    if (text == nullptr || !text->starts_with("gptqmodel:")) return false;
+    Version version;
+    int parts = 0;
+    return ParseVersion(std::string_view(*text).substr(10), &version, &parts) && version >= Version{0, 9, 0};
+  };
+  if (known(*quantizer)) return true;
+  return std::any_of(quantizer->items.begin(), quantizer->items.end(), known);
+}
+
+}  // namespace
+
+bool StageGptqModelGate(Walk& walk) {
+  bool exists = false, broken = false;
+  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
+  const bool side_file = walk.exam.dir.Has("quantize_config.json") || walk.exam.dir.Has("quant_config.json");
+  const bool by_attribute = walk.profile.since < Version{5, 2, 0};
+  const bool quantized = side_file || (section != nullptr && section->kind != JsonKind::kNull &&
+                                       (by_attribute || SectionCounts(walk, *section)));
+  if (quantized) {
+    walk.Step("gate",
+              side_file ? "takes the directory for quantized: quantize_config.json exists"
+                        : "takes the directory for quantized: config.json says so",
+              kGate);
+    return true;
+  }
+  walk.Remedy("gptq-doctor fix --write");
+  if (walk.profile.since < Version{5, 7, 0}) {
+    return walk.Rejects(
+        "gate", "stops: nothing says that the model is quantized, and for a plain one it wants a quantize_config",
+        kGate, std::string(kNoQuantizeConfig));
+  }
+  walk.Step("gate", "nothing says that the model is quantized: hands it to transformers", kGate);
+  walk.files.clear();
+  const bool single = walk.exam.dir.Has("model.safetensors") || walk.exam.dir.Has("model.safetensors.index.json");
+  if (!single) {
+    return walk.Rejects(
+        "weights", "stops: transformers looks for model.safetensors or its index", kGate,
+        walk.Message(
+            "OSError: Error no file named model.safetensors, or pytorch_model.bin, found in directory {dir}."));
+  }
+  FallBack(walk, "gate", "hands the model to transformers' from_pretrained without a word", kGate,
+           walk.Message("{Class} LOAD REPORT from: {dir}") +
+               "\nMISSING: those params were newly initialized because missing from the checkpoint.");
+  return false;
+}
+
+bool StageGptqModelFormat(Walk& walk) {
+  const Declared& read = walk.declared;
+  if (read.section == nullptr) return true;
+  const Version since = walk.profile.since;
+  if (since >= Version{6, 0, 0} && FindKey(*read.section, "is_marlin_format", true) != nullptr) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("settings", "stops: the key is_marlin_format is present",
+                        "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
+                        "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
+                        "explicit `format` field.");
+  }
+  if (!read.Has(kKeySym))
+    walk.Step("settings", "warns: config does not contain `sym` (symmetric quantization). Defaulting to `sym=True`.",
+              kConfig);
+  const JsonValue* aware = FindKey(*read.section, "act_group_aware", true);
+  if (since >= Version{4, 0, 0} && aware != nullptr && Truthy(*aware) && read.desc_act &&
+      (since < Version{5, 0, 0} || read.Has(kKeyDescAct))) {
+    return walk.Rejects("settings", "stops: act_group_aware and desc_act are both true", kConfig,
+                        "ValueError: QuantizeConfig:: `act_group_aware` == `True` requires `desc_act` == `False`.");
+  }
+  if (const JsonValue* pack = FindKey(*read.section, "pack_dtype", true);
+      pack != nullptr && pack->AsString() != nullptr) {
+    const std::string& text = *pack->AsString();
+    if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
+      return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
+                          "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
+    }
+  }
+  if (read.format == "marlin" && walk.facts.quantized_modules > 0) {
+    walk.Assume("what GPTQModel does with format marlin is derived from the code path, not executed");
+    walk.Degrade(Outcome::kUnknown, "format",
+                 "format marlin forces its marlin back end, whose weights never reach the kernel in 2.x to 6.x",
+                 kConfig);
+    return false;
+  }
+  if (read.format == "bitblas" || read.format == "qqq" || read.format == "ipex") {
+    walk.Degrade(Outcome::kUnknown, "format", "format " + read.format + " takes a path that is not examined", kConfig);
+    return false;
+  }
+  return true;
+}
+
+bool StageGptqModelSym(Walk& walk) {
+  const Declared& read = walk.declared;
+  if (read.section == nullptr || walk.dense_model || read.sym || (read.format_given && read.format != "gptq"))
+    return true;
+  if (KnownQuantizer(*read.section)) return true;
+  walk.Remedy("load through transformers, which has no such guard, or convert to gptq_v2");
+  return walk.Rejects("zero points",
+                      "stops after reading all weights: asymmetric gptq (v1) is trusted only from GPTQModel 0.9.0 or "
+                      "later, and meta.quantizer does not say so",
+                      "ModelCloud/GPTQModel gptqmodel/models/loader.py",
+                      "ValueError: Format: Loading of a sym=False model with format=gptq is only supported if produced "
+                      "by gptqmodel version >= 0.9.0");
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,177 @@
+// llama.cpp's converter, LMDeploy, MLX-LM, KTransformers and TensorRT-LLM.
+
+#include "loaders/families.h"
+#include "loaders/shared_rows.h"
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr ConfigPlace kSection[] = {{"config.json", "/quantization_config"}};
+
+constexpr std::string_view kLlama =
+    "ggml-org/llama.cpp convert_hf_to_gguf.py, conversion/base.py (2bbcf7fc93, 00bd27a621)";
+constexpr Stage kLlamaStages[] = {StageModelConfig, StageFiles, StageLlamaCpp, StageValues};
+constexpr KernelRow kLlamaKernels[] = {{.name = "dequantizing converter",
+                                        .bits = BitsSet({2, 4, 8}),
+                                        .platforms = kCuda | kRocm | kCpu | kXpu,
+                                        .zeros = Zeros::kRawUnlessV1,
+                                        .source = kLlama}};
+constexpr FileFacts kLlamaFiles = {
+    .rule = FileRule::kModelPrefix,
+    .index_filters = true,
+    .none_message = "Can not map tensor: no tensors were found, {dir} has no model*.safetensors",
+    .missing_shard_message = "ValueError: Missing or incomplete model files: ['{file}']",
+    .source = kLlama};
+constexpr Profile kLlamaCpp = {
+    .loader = "llama.cpp",
+    .version = "main",
+    .versions = "since October 2025 (#14810)",
+    .since = {2025, 10, 0},
+    .until = {2100, 0, 0},
+    .title = "llama.cpp convert_hf_to_gguf.py",
+    .revision = "ggml-org/llama.cpp 0024aa7417, 2bbcf7fc93, 00bd27a621",
+    .as_of = "2026-06",
+    .brief = true,
+    .config = {.places = kSection,
+               .no_config = NoConfig::kDenseModel,
+               .bits = 0,
+               .format_key = FormatKey::kCheckpointFormat,
+               .source = kLlama},
+    .files = kLlamaFiles,
+    .kernels = kLlamaKernels,
+    .modules = {.rule = ModuleRule::kByTensors, .lm_head = LmHeadRule::kIfTensors, .source = kLlama},
+    .tensors = {.unexpected = Unexpected::kRejects, .g_idx_required = true, .source = kLlama},
+    .stages = kLlamaStages};
+constexpr Profile kOldLlamaCpp = {.loader = "llama.cpp",
+                                  .version = "2024",
+                                  .versions = "before October 2025",
+                                  .since = {2023, 1, 0},
+                                  .until = {2025, 10, 0},
+                                  .title = "llama.cpp converter before October 2025",
+                                  .revision = "ggml-org/llama.cpp#5139, #7505, #15224",
+                                  .as_of = "2025-08",
+                                  .config = {.no_config = NoConfig::kDenseModel, .source = kLlama},
+                                  .files = kLlamaFiles,
+                                  .modules = {.rule = ModuleRule::kByTensors, .source = kLlama},
+                                  .tensors = {.unexpected = Unexpected::kRejects, .source = "ggml-org/llama.cpp#5139"},
+                                  .stages = kLlamaStages};
+
+constexpr std::string_view kLmd =
+    "InternLM/lmdeploy 0.16.0 lmdeploy/turbomind/converter.py:75-240, weight_format.py:250-296";
+constexpr ConfigPlace kNested[] = {{"config.json", "/quantization_config"},
+                                   {"config.json", "/text_config/quantization_config"},
+                                   {"config.json", "/llm_config/quantization_config"}};
+constexpr Stage kLmdStages[] = {StageModelConfig, StageLmdeploy, StageValues};
+constexpr KernelRow kLmdKernels[] = {{.name = "turbomind",
+                                      .bits = BitsSet({4}),
+                                      .sym = Tri::kOnlyTrue,
+                                      .zeros = Zeros::kAlwaysV1,
+                                      .g_idx = GroupIndex::kIgnored,
+                                      .source = kLmd}};
+constexpr Profile kLmdeploy = {
+    .loader = "lmdeploy",
+    .version = "0.16",
+    .versions = ">=0.6 (read at 0.16.0)",
+    .since = {0, 6, 0},
+    .until = {1, 0, 0},
+    .title = "LMDeploy 0.16 (TurboMind)",
+    .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
+    .as_of = "2026-08",
+    .config = {.places = kNested,
+               .no_config = NoConfig::kDenseModel,
+               .bits = 4,
+               .group_size = 128,
+               .desc_act = false,
+               .sym = true,
+               .source = kLmd},
+    .files = {.rule = FileRule::kIndexThenModel,
+              .none_message = "RuntimeError: no weight files in {dir}",
+              .missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"",
+              .source = kLmd},
+    .kernels = kLmdKernels,
+    .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
+    .tensors = {.source = kLmd},
+    .stages = kLmdStages};
+constexpr Profile kLmdeployPytorch = {.loader = "lmdeploy",
+                                      .version = "0.16",
+                                      .versions = ">=0.6 (read at 0.16.0)",
+                                      .since = {0, 6, 0},
+                                      .until = {1, 0, 0},
+                                      .backend = "pytorch",
+                                      .title = "LMDeploy 0.16 (PyTorch engine)",
+                                      .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
+                                      .as_of = "2026-08",
+                                      .config = {.places = kNested,
+                                                 .no_config = NoConfig::kDenseModel,
+                                                 .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
+                                      .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
+                                      .tensors = {.source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
+                                      .stages = kLmdStages};
+
+constexpr std::string_view kMlxSource = "ml-explore/mlx-lm 0.32.0 mlx_lm/utils.py:74-160, 360-420";
+constexpr Stage kMlxStages[] = {StageMlx};
+constexpr Profile kMlx = {.loader = "mlx-lm",
+                          .version = "0.32",
+                          .versions = ">=0.30 (read at 0.32.0)",
+                          .since = {0, 30, 0},
+                          .until = {1, 0, 0},
+                          .title = "MLX-LM 0.32",
+                          .revision = "ml-explore/mlx-lm 0.32.0 d78bf58e21",
+                          .as_of = "2026-08",
+                          .config = {.source = kMlxSource},
+                          .files = {.rule = FileRule::kModelPrefix,
+                                    .none_message = "FileNotFoundError: No safetensors found in {dir}",
+                                    .missing_shard = MissingShard::kNotNoticed,
+                                    .source = kMlxSource},
+                          .modules = {.rule = ModuleRule::kByTensors, .source = kMlxSource},
+                          .tensors = {.source = kMlxSource},
+                          .stages = kMlxStages};
+
+constexpr std::string_view kKtSource =
+    "kvcache-ai/ktransformers kt-kernel python/utils/loader.py:1068-1185, amx.py:95-132";
+constexpr Stage kKtStages[] = {StageKtransformers};
+constexpr std::string_view kKtAssume[] = {"the method GPTQ_INT4 is chosen by the user"};
+constexpr KernelRow kKtKernels[] = {{.name = "GPTQ_INT4",
+                                     .bits = BitsSet({4}),
+                                     .sym = Tri::kOnlyTrue,
+                                     .platforms = kCuda | kRocm | kCpu | kXpu,
+                                     .zeros = Zeros::kUnused,
+                                     .g_idx = GroupIndex::kIgnored,
+                                     .source = kKtSource}};
+constexpr Profile kKt = {.loader = "ktransformers",
+                         .version = "main",
+                         .versions = "main (2026-08-21)",
+                         .since = {0, 4, 0},
+                         .until = {2, 0, 0},
+                         .title = "KTransformers (kt-kernel)",
+                         .revision = "kvcache-ai/ktransformers 95009ea685",
+                         .as_of = "2026-08",
+                         .assumptions = kKtAssume,
+                         .config = {.source = kKtSource},
+                         .kernels = kKtKernels,
+                         .modules = {.rule = ModuleRule::kExpertsOnly, .source = kKtSource},
+                         .tensors = {.source = kKtSource},
+                         .stages = kKtStages};
+
+constexpr std::string_view kTrtSource = "NVIDIA/TensorRT-LLM tensorrt_llm/llmapi/llm_utils.py";
+constexpr Stage kTrtStages[] = {StageTensorRt};
+constexpr Profile kTrt = {.loader = "tensorrt-llm",
+                          .version = "1.0",
+                          .versions = "PyTorch back end of 2026",
+                          .since = {0, 20, 0},
+                          .until = {3, 0, 0},
+                          .title = "TensorRT-LLM (PyTorch back end)",
+                          .revision = "NVIDIA/TensorRT-LLM 0066b2a569",
+                          .as_of = "2026-06",
+                          .config = {.source = kTrtSource},
+                          .tensors = {.source = kTrtSource},
+                          .stages = kTrtStages};
+
+constexpr const Profile* kRows[] = {&kLlamaCpp, &kOldLlamaCpp, &kLmdeploy, &kLmdeployPytorch, &kMlx, &kKt, &kTrt};
+
+}  // namespace
+
+std::span<const Profile* const> ConverterProfiles() { return kRows; }
+
+}  // namespace gptq_doctor

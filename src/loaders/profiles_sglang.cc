@@ -1,0 +1,80 @@
+// SGLang v0.5.18 (71de97b264), August 2026.
+
+#include "loaders/families.h"
+#include "loaders/shared_rows.h"
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr std::string_view kConfigSource = "sgl-project/sglang python/sglang/srt/configs/model_config.py:1178-1274";
+constexpr std::string_view kQuantSource =
+    "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py, schemes/gptq_linear.py:28";
+constexpr std::string_view kLoaderSource =
+    "sgl-project/sglang python/sglang/srt/model_loader/loader.py:213-312, weight_utils.py:262-420";
+
+constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"},
+                                   {"config.json", "/text_config/quantization_config"},
+                                   {"config.json", "/compression_config"}};
+constexpr std::string_view kAssume[] = {"no --quantization flag"};
+constexpr KernelRow kKernels[] = {{.name = "gptq_marlin",
+                                   .bits = BitsSet({4, 8}),
+                                   .group_sizes = kMarlinGroups,
+                                   .sym = Tri::kOnlyTrue,
+                                   .min_sm = 80,
+                                   .zeros = Zeros::kUnused,
+                                   .g_idx = GroupIndex::kIfDescAct,
+                                   .source = kQuantSource},
+                                  // gptq_v2 is parsed but never handed to the kernel, which always adds 1.
+                                  {.name = "gptq",
+                                   .bits = BitsSet({2, 4, 8}),
+                                   .min_sm = 60,
+                                   .dtypes = kFp16,
+                                   .zeros = Zeros::kAlwaysV1,
+                                   .g_idx = GroupIndex::kIfDescAct,
+                                   .slow = true,
+                                   .source = kQuantSource}};
+constexpr Stage kStages[] = {StageModelConfig, StageConfig,        StageSglangMethod, StageModules,
+                             StageFiles,       StageSglangTensors, StageValues};
+
+constexpr Profile kRow = {
+    .loader = "sglang",
+    .version = "0.5",
+    .versions = ">=0.4 (read at 0.5.18)",
+    .since = {0, 4, 0},
+    .until = {0, 7, 0},
+    .title = "SGLang 0.5",
+    .revision = "sgl-project/sglang v0.5.18 71de97b264",
+    .as_of = "2026-08",
+    .brief = true,
+    .assumptions = kAssume,
+    .config = {.places = kPlaces,
+               .no_config = NoConfig::kDenseModel,
+               .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
+               .bits = 0,
+               .group_size = 0,
+               .source = kConfigSource},
+    .files = {.rule = FileRule::kGlob,
+              .index_filters = true,
+              .none_message = "RuntimeError: Cannot find any model weights with `{dir}`",
+              .missing_shard_message = "RuntimeError: model.safetensors.index.json references {n} shard file(s) "
+                                       "missing from {dir} (incomplete download?): ['{file}']",
+              .source = kLoaderSource},
+    .kernels = kKernels,
+    .modules = {.rule = ModuleRule::kAllLinears,
+                .dynamic = true,
+                .lm_head = LmHeadRule::kIfKey,
+                .source = kQuantSource},
+    .tensors = {.unexpected = Unexpected::kWarns,
+                .unexpected_message = "Parameter {name} not found in params_dict",
+                .missing_value = "uninitialised memory",
+                .shapes = Shapes::kEngine,
+                .source = kLoaderSource},
+    .stages = kStages};
+constexpr const Profile* kRows[] = {&kRow};
+
+}  // namespace
+
+std::span<const Profile* const> SglangProfiles() { return kRows; }
+
+}  // namespace gptq_doctor

@@ -1,0 +1,183 @@
+// vLLM 0.7 (v0.7.3), 0.9 (v0.9.2), 0.10 (v0.10.1.1), 0.15 (v0.15.1) and main of August 2026. Upstream changes between
+// them: the list of quantized layers from safetensors headers d4d9899860 (2025-09-26, probably 0.11.0), gptq_v2 in the
+// gptq kernel 5cc6bddb6e (2025-10-23, probably 0.11.1), one Marlin-family class fa2a33b893 (2026-05-15), missing shards
+// an error 85c09e9885 (2026-07-10).
+
+#include "loaders/families.h"
+#include "loaders/shared_rows.h"
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr std::string_view kConfigSource =
+    "vllm-project/vllm vllm/transformers_utils/config.py:761-773, config/model.py:1199";
+constexpr std::string_view kMarlinSource = "vllm-project/vllm vllm/model_executor/layers/quantization/gptq_marlin.py";
+constexpr std::string_view kGptqSource = "vllm-project/vllm vllm/model_executor/layers/quantization/gptq.py";
+constexpr std::string_view kAutoSource = "vllm-project/vllm main vllm/model_executor/layers/quantization/auto_gptq.py";
+constexpr std::string_view kFilesSource =
+    "vllm-project/vllm vllm/model_executor/model_loader/default_loader.py, weight_utils.py";
+constexpr std::string_view kModulesSource =
+    "vllm-project/vllm vllm/model_executor/layers/quantization/utils/gptq_utils.py:86-170";
+
+constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"},
+                                   {"hf_quant_config.json", ""},
+                                   {"config.json", "/text_config/quantization_config"},
+                                   {"config.json", "/compression_config"}};
+constexpr std::string_view kNoFiles = "RuntimeError: Cannot find any model weights with `{dir}`";
+constexpr std::string_view kAssume[] = {"no --quantization flag"};
+
+constexpr ConfigFacts Config(FormatKey format) {
+  return {.places = kPlaces,
+          .no_config = NoConfig::kDenseModel,
+          .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
+          .bits = 0,
+          .group_size = 0,
+          .format_key = format,
+          .source = kConfigSource};
+}
+
+// The gptq kernel adds 1 to every stored zero up to 0.10; later it obeys gptq_v2.
+constexpr KernelRow MarlinRow(int min_sm) {
+  return {.name = "gptq_marlin",
+          .bits = BitsSet({4, 8}),
+          .group_sizes = kMarlinGroups,
+          .sym = Tri::kOnlyTrue,
+          .min_sm = min_sm,
+          .zeros = Zeros::kUnused,
+          .g_idx = GroupIndex::kIfDescAct,
+          .source = kMarlinSource};
+}
+constexpr KernelRow GptqRow(uint32_t bits, Zeros zeros) {
+  return {.name = "gptq",
+          .bits = bits,
+          .min_sm = 60,
+          .platforms = kCuda | kRocm,
+          .dtypes = kFp16,
+          .zeros = zeros,
+          .g_idx = GroupIndex::kIfDescAct,
+          .slow = true,
+          .source = kGptqSource};
+}
+constexpr KernelRow kKernels07[] = {MarlinRow(80), GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
+constexpr KernelRow kKernels15[] = {MarlinRow(75), GptqRow(k2348, Zeros::kByFormat)};
+constexpr KernelRow kKernelsMain[] = {{.name = "auto_gptq (Marlin)",
+                                       .bits = BitsSet({4, 8}),
+                                       .group_sizes = kMarlinGroups,
+                                       .sym = Tri::kOnlyTrue,
+                                       .min_sm = 75,
+                                       .platforms = kCuda | kRocm | kCpu | kXpu,
+                                       .zeros = Zeros::kUnused,
+                                       .g_idx = GroupIndex::kIfDescAct,
+                                       .source = kAutoSource}};
+
+constexpr FileFacts Files(bool consolidated, MissingShard missing) {
+  return {.rule = FileRule::kGlob,
+          .index_filters = true,
+          .consolidated_wins = consolidated,
+          .none_message = kNoFiles,
+          .missing_shard = missing,
+          .missing_shard_message = "FileNotFoundError: Weight files referenced in index but missing: {{files}}",
+          .source = kFilesSource};
+}
+constexpr TensorFacts kTensors = {.unexpected = Unexpected::kRejects,
+                                  .missing_value = "uninitialised memory",
+                                  .shapes = Shapes::kEngine,
+                                  .source = kFilesSource};
+constexpr ModuleFacts kAllLinears = {
+    .rule = ModuleRule::kAllLinears, .dynamic = true, .lm_head = LmHeadRule::kIfKey, .source = kModulesSource};
+constexpr ModuleFacts kFromHeaders = {.rule = ModuleRule::kHeaders,
+                                      .dynamic = true,
+                                      .modules_in_block = true,
+                                      .lm_head = LmHeadRule::kIfKey,
+                                      .source = kModulesSource};
+
+// Kernels are chosen while the model is built, before any weight is read.
+constexpr Stage kStages[] = {StageModelConfig, StageConfig, StageVllmMethod,  StageVllmDtype, StageVllmModules,
+                             StageVllmKernels, StageFiles,  StageVllmTensors, StageValues};
+
+constexpr Profile kRow07 = {.loader = "vllm",
+                            .version = "0.7",
+                            .versions = ">=0.7,<0.9",
+                            .since = {0, 7, 0},
+                            .until = {0, 9, 0},
+                            .title = "vLLM 0.7",
+                            .revision = "vllm-project/vllm v0.7.3 ed6e9075d3",
+                            .as_of = "2025-02",
+                            .assumptions = kAssume,
+                            .config = Config(FormatKey::kNotRead),
+                            .files = Files(false, MissingShard::kDropped),
+                            .kernels = kKernels07,
+                            .modules = kAllLinears,
+                            .tensors = kTensors,
+                            .stages = kStages};
+constexpr Profile kRow09 = {.loader = "vllm",
+                            .version = "0.9",
+                            .versions = ">=0.9,<0.10",
+                            .since = {0, 9, 0},
+                            .until = {0, 10, 0},
+                            .title = "vLLM 0.9",
+                            .revision = "vllm-project/vllm v0.9.2 a5dd03c1eb",
+                            .as_of = "2025-07",
+                            .assumptions = kAssume,
+                            .config = Config(FormatKey::kNotRead),
+                            .files = Files(false, MissingShard::kDropped),
+                            .kernels = kKernels07,
+                            .modules = kAllLinears,
+                            .tensors = kTensors,
+                            .stages = kStages};
+constexpr Profile kRow10 = {.loader = "vllm",
+                            .version = "0.10",
+                            .versions = ">=0.10,<0.11",
+                            .since = {0, 10, 0},
+                            .until = {0, 11, 0},
+                            .title = "vLLM 0.10",
+                            .revision = "vllm-project/vllm v0.10.1.1 1da94e673c",
+                            .as_of = "2025-08",
+                            .assumptions = kAssume,
+                            .config = Config(FormatKey::kNotRead),
+                            .files = Files(false, MissingShard::kDropped),
+                            .kernels = kKernels07,
+                            .modules = kAllLinears,
+                            .tensors = kTensors,
+                            .stages = kStages};
+constexpr Profile kRow15 = {.loader = "vllm",
+                            .version = "0.15",
+                            .versions = ">=0.11 and before 2026-05-15 (read at 0.15.1)",
+                            .since = {0, 11, 0},
+                            .until = {1, 0, 0},
+                            .title = "vLLM 0.15",
+                            .revision = "vllm-project/vllm v0.15.1 1892993bc1",
+                            .as_of = "2026-02",
+                            .brief = true,
+                            .assumptions = kAssume,
+                            .config = Config(FormatKey::kCheckpointFormat),
+                            .files = Files(true, MissingShard::kDropped),
+                            .kernels = kKernels15,
+                            .modules = kFromHeaders,
+                            .tensors = kTensors,
+                            .stages = kStages};
+constexpr Profile kRowMain = {.loader = "vllm",
+                              .version = "main",
+                              .versions = "main after 2026-07-10 (read at 2026-08-17)",
+                              .since = kMainVersion,
+                              .until = {1'000'001, 0, 0},
+                              .title = "vLLM main",
+                              .revision = "vllm-project/vllm main 017e9f4448",
+                              .as_of = "2026-08",
+                              .brief = true,
+                              .assumptions = kAssume,
+                              .config = Config(FormatKey::kNotRead),
+                              .files = Files(true, MissingShard::kRejects),
+                              .kernels = kKernelsMain,
+                              .modules = kFromHeaders,
+                              .tensors = kTensors,
+                              .stages = kStages};
+
+constexpr const Profile* kRows[] = {&kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
+
+}  // namespace
+
+std::span<const Profile* const> VllmProfiles() { return kRows; }
+
+}  // namespace gptq_doctor

@@ -1,0 +1,211 @@
+// What SGLang's row cannot say: method resolution, and a load loop that warns where vLLM stops.
+
+#include <algorithm>
+#include <string>
+
+#include "loaders/engine.h"
+#include "loaders/families.h"
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr std::string_view kMissingKey = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.";
+constexpr std::string_view kMethodSource = "sgl-project/sglang python/sglang/srt/configs/model_config.py:1440-1590";
+constexpr std::string_view kGptqSource = "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py";
+
+// Load loops that index their dictionary by name and so stop at a leftover (read in the model files).
+std::string StrictLoopError(const Walk& walk) {
+  const std::string& type = walk.facts.model_type;
+  const std::string leaf = walk.facts.any_g_idx ? "g_idx" : "qweight";
+  if (type == "qwen3") return "KeyError: 'model.layers.0.mlp.gate_up_proj." + leaf + "'";
+  if (type == "gemma3_text" || type == "gemma3") return "KeyError: 'model.layers.0.mlp.down_proj." + leaf + "'";
+  return {};
+}
+
+bool CheckKeysAndDtype(Walk& walk) {
+  std::string why_not;
+  const KernelRow& marlin = walk.profile.kernels[0];
+  const KernelRow& gptq = walk.profile.kernels[1];
+  const std::string dtype = EngineDtype(walk);
+  if (FitsMarlin(walk, 80, &why_not)) {
+    walk.method = "gptq_marlin";
+    walk.kernel = &marlin;
+    walk.Step("method", "The model is convertible to gptq_marlin during runtime. Using gptq_marlin kernel.",
+              marlin.source);
+    if (walk.facts.experts && dtype == "bfloat16") {
+      walk.Assume("Marlin experts want float16 scales and activations: derived from the code path, not executed");
+      walk.Degrade(Outcome::kUnknown, "dtype",
+                   "experts under bfloat16 should stop: moe_wna16_marlin_gemm assumes hidden_states.dtype "
+                   "(torch.bfloat16) == w1_scale.dtype (torch.float16)",
+                   "sgl-project/sglang python/sglang/srt/layers/moe");
+    }
+    return true;
+  }
+  if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
+  const int64_t bits = walk.declared.bits;
+  if (bits != 2 && bits != 3 && bits != 4 && bits != 8) {
+    return walk.Rejects(
+        "method", "stops: bits " + walk.declared.bits_text, kGptqSource,
+        walk.Message(
+            "ValueError: Currently, only 2/3/4/8-bit weight quantization is supported for GPTQ, but got {b} bits."));
+  }
+  walk.method = "gptq";
+  walk.kernel = &gptq;
+  walk.Step("method", "not convertible to gptq_marlin (" + why_not + "): takes the gptq kernel", gptq.source);
+  if (walk.facts.experts) {
+    return walk.Rejects("method", "stops: the gptq method has no experts",
+                        "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py:178",
+                        "TypeError: GPTQ Method does not support MoE, please use gptq_marlin");
+  }
+  if (bits == 3) {
+    return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
+                        "sgl-project/sglang python/sglang/srt/layers/quantization/utils.py:256", "AssertionError");
+  }
+  if (dtype == "bfloat16") {
+    walk.Remedy("--dtype float16");
+    return walk.Rejects(
+        "dtype", "stops: the gptq kernel takes float16 only", kMethodSource,
+        "ValueError: torch.bfloat16 is not supported for quantization method gptq. Supported dtypes: [torch.float16]");
+  }
+  return true;
+}
+
+bool CheckAligned(Walk& walk, const ClassDigest& digest) {
+  const RankShape shape = ShapeOnRank(digest, walk.options.tp);
+  const int64_t g = walk.declared.group_size;
+  const std::string at = " (" + std::string(digest.pattern) + ")";
+  if (g > 0 && g < digest.in_features && shape.in % g != 0) {
+    walk.Remedy("lower the tensor-parallel size");
+    return walk.Rejects(
+        "kernel",
+        "stops: " + std::to_string(shape.in) + " inputs a rank are no multiple of group_size " + std::to_string(g) + at,
+        kGptqSource,
+        "ValueError: The input size is not aligned with the quantized weight shape. This can be caused by too large "
+        "tensor parallel size.");
+  }
+  if (walk.method == "gptq_marlin" && (shape.out % 64 != 0 || shape.in % 128 != 0)) {
+    walk.Degrade(Outcome::kUnknown, "kernel",
+                 "Marlin's tiles do not fit " + std::to_string(shape.in) + " x " + std::to_string(shape.out) + at +
+                     "; the test's result is discarded and the repack kernel decides",
+                 "sgl-project/sglang gptq_kernels.py");
+  }
+  return true;
+}
+
+}  // namespace
+
+bool StageSglangMethod(Walk& walk) {
+  if (walk.dense_model) return true;
+  const std::string method = EngineMethod(walk);
+  if (method.empty() || (method != "gptq" && method != "gptq_marlin" && method != "auto-round")) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method",
+                        method.empty() ? "stops: the settings name no quant_method"
+                                       : "stops: quant_method \"" + method + "\" is none it knows",
+                        kMethodSource,
+                        "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
+  }
+  if (method == "auto-round") {
+    if (walk.declared.desc_act)
+      return walk.Rejects("method", "stops: its auto-round path refuses desc_act", kMethodSource, "ValueError");
+    walk.declared.present |= kKeyDescAct;
+  }
+  if (walk.machine.platform == kRocm) {
+    walk.Assume("ROCm capability numbers pass the SM test: derived from the code path, not executed");
+    walk.Remedy("--quantization gptq");
+    return walk.Rejects("method", "stops: the Marlin upgrade is taken and then refused on ROCm", kMethodSource,
+                        "ValueError: gptq_marlin quantization is currently not supported in ROCm.");
+  }
+  return CheckKeysAndDtype(walk);
+}
+
+bool StageSglangTensors(Walk& walk) {
+  const ModelFacts& facts = walk.facts;
+  const std::string_view source = walk.profile.tensors.source;
+  if (walk.dense_model) {
+    if (facts.quantized_modules == 0) return true;
+    walk.Remedy("gptq-doctor fix --write");
+    if (const std::string strict = StrictLoopError(walk); !strict.empty()) {
+      return walk.Rejects(
+          "tensors",
+          "stops at the first packed tensor: config.json has no quantization_config, so plain layers were built",
+          source, strict);
+    }
+    FallBack(walk, "tensors", "config.json has no quantization_config", source,
+             walk.Message("Parameter {name} not found in params_dict", {{"name", facts.first_tensor}}));
+    return false;
+  }
+  if (!facts.config_clash.empty())
+    return walk.Rejects("tensors", "stops: " + facts.config_clash, source, "AssertionError");
+  for (size_t i = 0; i < facts.classes.size(); ++i) {
+    const ClassDigest& digest = facts.classes[i];
+    if (digest.part == Part::kExpert && (digest.gptq || digest.dense_linear))
+      walk.built[i] = Built::kQuantized;  // dynamic never reaches experts
+    const bool differs =
+        (digest.gptq && walk.built[i] == Built::kDense) || (digest.dense_linear && walk.built[i] == Built::kQuantized);
+    if (differs) {
+      if (digest.part == Part::kLmHead && facts.tied) continue;
+      const std::string strict = StrictLoopError(walk);
+      if (!strict.empty() && digest.gptq && digest.part != Part::kLmHead)
+        return walk.Rejects("tensors", "stops at a tensor without a layer", source, strict);
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   Modules(digest.count) + " (" + std::string(digest.pattern) + ") " +
+                       (digest.gptq ? "are quantized in the files and plain here"
+                                    : "are plain in the files and quantized here") +
+                       ": skipped with a warning, the layer stays uninitialised",
+                   source,
+                   walk.Message("Parameter {name} not found in params_dict",
+                                {{"name", std::string(digest.stem) + (digest.gptq ? ".qweight" : ".weight")}}));
+      continue;
+    }
+    if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
+    if (!CheckAligned(walk, digest)) return false;
+    if (digest.qweight == nullptr || digest.scales == nullptr || digest.qzeros == nullptr) {
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   Modules(digest.count) + " lack packed tensors (" + std::string(digest.pattern) +
+                       "): they stay uninitialised, nothing checks",
+                   source);
+    }
+    if (digest.g_idx == nullptr && walk.declared.desc_act) {
+      walk.Degrade(
+          Outcome::kGarbage, "tensors",
+          "desc_act is true but " + std::string(digest.pattern) + " has no g_idx: the index stays uninitialised",
+          source);
+    }
+    LayerSettings settings{walk.declared.bits, walk.declared.group_size, false};
+    if (digest.part != Part::kExpert) {
+      const auto own = EngineSettingsOf(walk, digest);
+      if (!own) {
+        walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged",
+                     walk.profile.modules.source);
+        continue;
+      }
+      settings = *own;
+    }
+    int64_t expected = 0, stored = 0;
+    const CopyResult copy = CopyOf(walk, digest, settings.bits, settings.group_size, &expected, &stored);
+    if (copy == CopyResult::kFits) continue;
+    walk.Remedy("gptq-doctor fix --write");
+    if (copy == CopyResult::kColumnAssert)
+      return walk.Rejects(
+          "tensors",
+          "stops: the shapes of " + std::string(digest.pattern) + " are not those of the declared bits and group_size",
+          source, "AssertionError");
+    walk.Degrade(
+        Outcome::kGarbage, "tensors",
+        std::string(digest.pattern) + " has " + std::to_string(stored) + " rows where " + std::to_string(expected) +
+            " are expected: " + (copy == CopyResult::kSilentCut ? "cut" : "padded with zeros") + " without a message",
+        "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
+  }
+  if (const auto mix = FindFusedMix(facts)) {
+    walk.Degrade(Outcome::kGarbage, "modules",
+                 mix->fused + " has quantized and plain parts: the plain ones are skipped", source);
+  }
+  if (walk.kernel != nullptr && walk.kernel->slow)
+    walk.Degrade(Outcome::kSlow, "kernel", "uses the gptq kernel, slower than Marlin", walk.kernel->source);
+  walk.Step("tensors", "every packed tensor has a place", source);
+  return true;
+}
+
+}  // namespace gptq_doctor

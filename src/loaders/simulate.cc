@@ -1,0 +1,89 @@
+#include "loaders/simulate.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "loaders/families.h"
+#include "loaders/walk.h"
+
+namespace gptq_doctor {
+namespace {
+
+// "sm_86", "8.6", "86", "rocm", "cpu", "xpu"; false where it is none of these.
+bool ParseMachine(std::string_view text, Machine* machine) {
+  *machine = {};
+  if (text.empty()) return true;
+  machine->given = true;
+  if (text == "rocm" || text.starts_with("gfx")) return machine->platform = kRocm, true;
+  if (text == "cpu") return machine->platform = kCpu, true;
+  if (text == "xpu") return machine->platform = kXpu, true;
+  if (text.starts_with("sm_")) text.remove_prefix(3);
+  if (text.starts_with("sm")) text.remove_prefix(2);
+  int number = 0, digits = 0;
+  bool dot = false;
+  for (const char c : text) {
+    if (c == '.' && !dot) {
+      dot = true;
+      continue;
+    }
+    if (c < '0' || c > '9' || ++digits > 3) return false;
+    number = number * 10 + (c - '0');
+  }
+  if (digits < 2) return false;
+  machine->sm = number;
+  return true;
+}
+
+LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const SimulateOptions& options,
+                         const Machine& machine) {
+  Walk walk(profile, facts, options, machine);
+  for (const Stage stage : profile.stages) {
+    if (!stage(walk)) break;
+  }
+  return walk.Finish();
+}
+
+// Nothing is said about directories of other formats, unless their configuration calls them gptq.
+bool CallsItselfGptq(const Examination& exam) {
+  return std::any_of(exam.configs.files.begin(), exam.configs.files.end(),
+                     [](const QuantConfigFile& file) { return file.method_family == "gptq"; });
+}
+
+}  // namespace
+
+Status CheckSimulateOptions(const SimulateOptions& options) {
+  Machine machine;
+  if (!ParseMachine(options.gpu_arch, &machine)) {
+    return Error{ErrorKind::kUsage, "",
+                 "--gpu-arch takes a compute capability such as 8.6 or sm_86, or rocm, cpu, xpu, not " +
+                     EscapeTerminal(options.gpu_arch)};
+  }
+  if (options.tp < 1 || options.tp > 1024) return Error{ErrorKind::kUsage, "", "--tp takes a number from 1 to 1024"};
+  if (!options.dtype.empty() && options.dtype != "float16" && options.dtype != "bfloat16" &&
+      options.dtype != "float32") {
+    return Error{ErrorKind::kUsage, "",
+                 "--dtype takes float16, bfloat16 or float32, not " + EscapeTerminal(options.dtype)};
+  }
+  const auto rows = SelectProfiles(options.selectors);
+  if (!rows) return rows.error();
+  return Ok();
+}
+
+std::vector<LoaderOutcome> SimulateLoaders(const Examination& exam, const SimulateOptions& options) {
+  std::vector<LoaderOutcome> outcomes;
+  Machine machine;
+  const auto rows = SelectProfiles(options.selectors);
+  if (!rows || !ParseMachine(options.gpu_arch, &machine) || options.tp < 1) return outcomes;
+  // One file of a model says nothing about the directory that a loader sees.
+  if (!exam.options.only_file.empty()) return outcomes;
+  const ModelFacts facts = DigestModel(exam);
+  if (facts.quantized_modules == 0 && facts.foreign_modules > 0 && !CallsItselfGptq(exam)) return outcomes;
+  if (exam.inventory.classes.empty() && exam.dir.weights.empty() && !exam.tensors.index.present &&
+      !exam.configs.model.present)
+    return outcomes;
+  outcomes.reserve(rows->size());
+  for (const Profile* row : *rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
+  return outcomes;
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,400 @@
+// Where a loader's quantization settings come from, and what it makes of their keys.
+
+#include <algorithm>
+#include <string>
+
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+// The value a field gets: its own name first, then its aliases in the row's order.
+const JsonValue* FieldValue(const ConfigFacts& facts, const JsonValue& section, std::string_view field) {
+  if (const JsonValue* value = FindKey(section, field, facts.lower_keys)) return value;
+  for (const KeyAlias& alias : facts.aliases) {
+    if (alias.field != field) continue;
+    if (const JsonValue* value = FindKey(section, alias.spelling, facts.lower_keys)) return value;
+  }
+  return nullptr;
+}
+
+int64_t ReadInteger(const JsonValue& value, bool digit_strings, std::string* spelled) {
+  *spelled = PythonRepr(value);
+  if (const auto number = value.AsInt()) return *number;
+  const std::string* text = value.AsString();
+  if (digit_strings && text != nullptr && !text->empty() && text->size() < 9 &&
+      std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    *spelled = *text;
+    return std::stoll(*text);
+  }
+  return 0;
+}
+
+std::string ReadFormat(const ConfigFacts& facts, const JsonValue& section, bool* given) {
+  const JsonValue* checkpoint = FindKey(section, "checkpoint_format", facts.lower_keys);
+  const JsonValue* plain = FindKey(section, "format", facts.lower_keys);
+  const JsonValue* chosen = nullptr;
+  switch (facts.format_key) {
+    case FormatKey::kNotRead:
+      break;
+    case FormatKey::kCheckpointFormat:
+      chosen = checkpoint;
+      break;
+    case FormatKey::kFormatFirst:
+      chosen = plain != nullptr ? plain : checkpoint;
+      break;
+    case FormatKey::kCheckpointFormatFirst:
+      chosen = checkpoint != nullptr && checkpoint->kind != JsonKind::kNull ? checkpoint : plain;
+      break;
+    case FormatKey::kLastOfBoth:
+      chosen = checkpoint != nullptr && (plain == nullptr || checkpoint->range.begin > plain->range.begin) ? checkpoint
+                                                                                                           : plain;
+      break;
+  }
+  *given = chosen != nullptr;
+  if (chosen == nullptr || chosen->AsString() == nullptr) return {};
+  return facts.lower_format ? Lower(*chosen->AsString()) : *chosen->AsString();
+}
+
+// "quantize_config.json (bits 4, group_size 128, desc_act false, sym true)".
+std::string Describe(const Walk& walk, std::string_view file) {
+  const Declared& read = walk.declared;
+  std::string text = "takes its settings from " + std::string(file) + ": bits " + std::to_string(read.bits) +
+                     ", group_size " + std::to_string(read.group_size) + ", desc_act " +
+                     (read.desc_act ? "true" : "false") + ", sym " + (read.sym ? "true" : "false");
+  if (walk.profile.config.format_key != FormatKey::kNotRead) {
+    text += ", checkpoint_format " + (read.format_given ? read.format : "absent (gptq)");
+  }
+  std::string absent;
+  const auto note = [&](KeyBit key, std::string_view name) {
+    if (!read.Has(key)) absent += (absent.empty() ? "" : ", ") + std::string(name);
+  };
+  note(kKeyBits, "bits");
+  note(kKeyGroupSize, "group_size");
+  note(kKeyDescAct, "desc_act");
+  note(kKeySym, "sym");
+  if (!absent.empty()) text += "; absent, so its own default: " + absent;
+  return text;
+}
+
+bool NoSettings(Walk& walk) {
+  const ConfigFacts& facts = walk.profile.config;
+  const bool quantized = walk.facts.quantized_modules > 0;
+  switch (facts.no_config) {
+    case NoConfig::kRejects:
+      walk.Remedy("gptq-doctor fix --write");
+      return walk.Rejects("config", "stops: no file supplies the quantization settings where it looks for them",
+                          facts.source, walk.Message(facts.no_config_message));
+    case NoConfig::kDefaults:
+      walk.Step("config",
+                "finds no settings and goes on with its defaults: bits " + std::to_string(facts.bits) +
+                    ", group_size " + std::to_string(facts.group_size),
+                facts.source);
+      walk.declared.bits = facts.bits;
+      walk.declared.group_size = facts.group_size;
+      walk.declared.desc_act = facts.desc_act;
+      walk.declared.sym = facts.sym;
+      return true;
+    case NoConfig::kNotNeeded:
+      walk.Step("config", "needs no quantization settings: it recognises GPTQ layers by their tensors", facts.source);
+      return true;
+    case NoConfig::kDenseModel:
+      walk.dense_model = true;
+      walk.Step(
+          "config",
+          quantized ? "finds no quantization settings, so it builds plain layers" : "finds no quantization settings",
+          facts.source);
+      return true;
+  }
+  return true;
+}
+
+bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
+  walk.Remedy("gptq-doctor fix --write");
+  if (place.file == "config.json") {
+    return walk.Rejects(
+        "config", "stops: config.json is not valid JSON", walk.profile.config.source,
+        walk.Message("OSError: It looks like the config file at '{dir}/config.json' is not a valid JSON file."));
+  }
+  const QuantConfigFile* file = walk.exam.configs.Get(place.file);
+  return walk.Rejects("config", "stops: " + std::string(place.file) + " is not valid JSON", walk.profile.config.source,
+                      file == nullptr ? std::string("json.decoder.JSONDecodeError") : PythonJsonError(file->json));
+}
+
+}  // namespace
+
+const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case) {
+  if (!fold_case) return section.Find(key);
+  const JsonValue* found = nullptr;
+  for (const JsonMember& member : section.members) {
+    if (Lower(member.key) == key) found = &member.value;
+  }
+  return found;
+}
+
+bool Truthy(const JsonValue& value) {
+  switch (value.kind) {
+    case JsonKind::kNull:
+      return false;
+    case JsonKind::kBool:
+      return value.boolean;
+    case JsonKind::kNumber:
+      return value.AsDouble().value_or(1) != 0;
+    case JsonKind::kString:
+      return !value.text.empty();
+    case JsonKind::kArray:
+      return !value.items.empty();
+    case JsonKind::kObject:
+      return !value.members.empty();
+  }
+  return false;
+}
+
+std::string PythonRepr(const JsonValue& value) {
+  switch (value.kind) {
+    case JsonKind::kNull:
+      return "None";
+    case JsonKind::kBool:
+      return value.boolean ? "True" : "False";
+    case JsonKind::kNumber:
+    case JsonKind::kString:
+      return value.text;
+    case JsonKind::kArray:
+      return "[...]";
+    case JsonKind::kObject:
+      return "{...}";
+  }
+  return {};
+}
+
+std::string PythonJsonError(const JsonDocument& document) {
+  for (const JsonDefect& defect : document.defects) {
+    std::string what;
+    switch (defect.kind) {
+      case JsonDefectKind::kDuplicateKey:
+      case JsonDefectKind::kNonFinite:
+        continue;
+      case JsonDefectKind::kSingleQuotes:
+      case JsonDefectKind::kComment:
+      case JsonDefectKind::kTrailingComma:
+        what = "Expecting property name enclosed in double quotes";
+        break;
+      case JsonDefectKind::kByteOrderMark:
+        what = "Unexpected UTF-8 BOM (decode using utf-8-sig)";
+        break;
+      case JsonDefectKind::kTrailingText:
+        what = "Extra data";
+        break;
+      case JsonDefectKind::kInvalidUtf8:
+        return "UnicodeDecodeError: 'utf-8' codec can't decode byte";
+      default:
+        what = "Expecting value";
+        break;
+    }
+    return "json.decoder.JSONDecodeError: " + what + ": line " + std::to_string(defect.place.line) + " column " +
+           std::to_string(defect.place.column) + " (char " + std::to_string(defect.offset) + ")";
+  }
+  return "json.decoder.JSONDecodeError";
+}
+
+const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, bool* file_exists, bool* broken) {
+  *broken = false;
+  const JsonDocument* document = nullptr;
+  if (place.file == "config.json") {
+    *file_exists = exam.configs.model.present;
+    if (*file_exists) document = &exam.configs.model.json;
+  } else {
+    *file_exists = exam.dir.Has(place.file);
+    if (const QuantConfigFile* file = *file_exists ? exam.configs.Get(place.file) : nullptr) document = &file->json;
+  }
+  if (document == nullptr) return nullptr;
+  if (!document->valid || !document->root) {
+    *broken = true;
+    return nullptr;
+  }
+  return FindPointer(*document->root, place.pointer);
+}
+
+void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file) {
+  const ConfigFacts& facts = walk.profile.config;
+  Declared& read = walk.declared;
+  read = Declared{};
+  read.section = &section;
+  read.file = file;
+  read.bits = facts.bits;
+  read.group_size = facts.group_size;
+  read.desc_act = facts.desc_act;
+  read.sym = facts.sym;
+  if (const JsonValue* value = FieldValue(facts, section, "bits")) {
+    read.present |= kKeyBits;
+    read.bits = ReadInteger(*value, facts.digit_strings, &read.bits_text);
+  }
+  if (const JsonValue* value = FieldValue(facts, section, "group_size")) {
+    read.present |= kKeyGroupSize;
+    read.group_size = ReadInteger(*value, facts.digit_strings, &read.group_size_text);
+  }
+  if (const JsonValue* value = FieldValue(facts, section, "desc_act")) {
+    read.present |= kKeyDescAct;
+    read.desc_act = Truthy(*value);
+  }
+  if (const JsonValue* value = FieldValue(facts, section, "sym")) {
+    read.present |= kKeySym;
+    read.sym = Truthy(*value);
+  } else if (const JsonValue* zero_point = FieldValue(facts, section, "not sym")) {
+    read.present |= kKeySym;
+    read.sym = !Truthy(*zero_point);
+  }
+  if (const JsonValue* value = FindKey(section, "lm_head", facts.lower_keys)) read.lm_head = Truthy(*value);
+  if (const JsonValue* value = FieldValue(facts, section, "quant_method")) {
+    read.present |= kKeyMethod;
+    if (value->AsString() != nullptr) read.method = *value->AsString();
+  }
+  read.format = ReadFormat(facts, section, &read.format_given);
+}
+
+bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
+  static constexpr std::pair<KeyBit, std::string_view> kNames[] = {{kKeyBits, "bits"},
+                                                                   {kKeyGroupSize, "group_size"},
+                                                                   {kKeyDescAct, "desc_act"},
+                                                                   {kKeySym, "sym"},
+                                                                   {kKeyMethod, "quant_method"}};
+  for (const auto& [bit, name] : kNames) {
+    if ((required & bit) == 0 || walk.declared.Has(bit)) continue;
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("config",
+                        "stops: " + walk.declared.file + " lacks the key " + std::string(name) + ", which it requires",
+                        walk.profile.config.source, walk.Message(message, {{"key", std::string(name)}}));
+  }
+  return true;
+}
+
+bool StageModelConfig(Walk& walk) {
+  static constexpr std::string_view kSource =
+      "huggingface/transformers src/transformers/configuration_utils.py, models/auto/configuration_auto.py";
+  const ModelConfig& config = walk.exam.configs.model;
+  if (!config.present) {
+    walk.Remedy("copy config.json from the model it was quantized from");
+    return walk.Rejects("config", "stops: there is no config.json, so the architecture is unknown", kSource,
+                        walk.Message("OSError: {dir} does not appear to have a file named config.json."));
+  }
+  if (!config.json.valid) return RejectMalformed(walk, {"config.json", ""});
+  if (config.model_type.empty()) {
+    return walk.Rejects(
+        "config", "stops: config.json names no model_type", kSource,
+        walk.Message("ValueError: Unrecognized model in {dir}. Should have a `model_type` key in its config.json."));
+  }
+  return true;
+}
+
+bool StageConfig(Walk& walk) {
+  const ConfigFacts& facts = walk.profile.config;
+  for (const ConfigPlace& place : facts.places) {
+    bool exists = false, broken = false;
+    const JsonValue* section = FindSection(walk.exam, place, &exists, &broken);
+    const std::string name(place.file);
+    if (broken) return RejectMalformed(walk, place);
+    if (!exists && facts.only_first) return NoSettings(walk);
+    if (!exists) continue;
+    if (section == nullptr) {
+      if (!place.must_hold) continue;
+      walk.Remedy("gptq-doctor fix --write");
+      return walk.Rejects("config", "stops: it takes config.json, which has no quantization_config", facts.source,
+                          "KeyError: 'quantization_config'");
+    }
+    if (section->kind == JsonKind::kNull) {
+      if (facts.null_message.empty()) continue;
+      walk.Assume("a null quantization_config stops it: derived from the code path, not executed");
+      return walk.Rejects("config", "stops: quantization_config is null", facts.source,
+                          std::string(facts.null_message));
+    }
+    if (!section->IsObject()) {
+      return walk.Rejects("config", "stops: the settings in " + name + " are no JSON object", facts.source,
+                          "TypeError");
+    }
+    ReadDeclared(walk, *section, place.file);
+    walk.Step("config", Describe(walk, place.file), facts.source);
+    if (facts.unknown_key_rejects) {
+      static constexpr std::string_view kKnown[] = {
+          "bits",          "group_size",         "damp_percent",        "desc_act", "sym", "true_sequential",
+          "static_groups", "model_name_or_path", "model_file_base_name"};
+      for (const JsonMember& member : section->members) {
+        if (std::find(std::begin(kKnown), std::end(kKnown), member.key) != std::end(kKnown)) continue;
+        return walk.Rejects(
+            "config", "stops: it knows no key " + member.key, facts.source,
+            "TypeError: BaseQuantizeConfig.__init__() got an unexpected keyword argument '" + member.key + "'");
+      }
+    }
+    return CheckRequired(walk, facts.required, facts.required_message);
+  }
+  return NoSettings(walk);
+}
+
+bool StageMethod(Walk& walk) {
+  const MethodFacts& facts = walk.profile.method;
+  Declared& read = walk.declared;
+  if (walk.dense_model || read.section == nullptr || facts.accepted.empty()) return true;
+  const JsonValue* value = read.Has(kKeyMethod) ? read.Find("quant_method") : nullptr;
+  if (!read.Has(kKeyMethod) || (value != nullptr && value->kind == JsonKind::kNull)) {
+    if (!facts.required) return true;
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method", "stops: the settings name no quant_method", facts.source,
+                        walk.Message(facts.missing_message));
+  }
+  const std::string method = facts.case_sensitive ? read.method : Lower(read.method);
+  if (std::find(facts.accepted.begin(), facts.accepted.end(), method) != facts.accepted.end()) {
+    walk.Step("method", "recognises quant_method " + method, facts.source);
+    return true;
+  }
+  const std::string message = walk.Message(facts.unknown_message, {{"x", read.method}, {"v", read.method}});
+  switch (facts.unknown) {
+    case UnknownMethod::kIgnored:
+      return true;
+    case UnknownMethod::kRejects:
+      walk.Remedy("gptq-doctor fix --write");
+      return walk.Rejects("method", "stops: quant_method \"" + read.method + "\" is none it knows", facts.source,
+                          message);
+    case UnknownMethod::kDenseModel:
+      walk.dense_model = true;
+      walk.dense_why = "does not know quant_method \"" + read.method + "\" and skips the quantization";
+      walk.dense_message = message;
+      walk.Step("method", walk.dense_why, facts.source);
+      return true;
+  }
+  return true;
+}
+
+bool StageLimits(Walk& walk) {
+  const LimitFacts& facts = walk.profile.limits;
+  const Declared& read = walk.declared;
+  if (walk.dense_model || read.section == nullptr) return true;
+  const bool bits_ok = facts.bits == 0 || (read.bits > 0 && read.bits < 32 && ((facts.bits >> read.bits) & 1) != 0);
+  if (!bits_ok) {
+    const std::string spelled = read.bits_text.empty() ? std::to_string(read.bits) : read.bits_text;
+    return walk.Rejects("settings", "stops: bits " + spelled + " is outside what it accepts", facts.source,
+                        walk.Message(facts.bits_message, {{"b", spelled}}));
+  }
+  if (facts.group_size_checked && read.group_size != -1 && read.group_size <= 0) {
+    if (read.group_size_text == "None") {
+      return walk.Rejects("settings", "stops: group_size is null", facts.source,
+                          "TypeError: '<=' not supported between instances of 'NoneType' and 'int'");
+    }
+    return walk.Rejects("settings", "stops: group_size must be -1 or above 0", facts.source,
+                        walk.Message(facts.group_size_message));
+  }
+  if (!facts.formats.empty() && read.format_given &&
+      std::find(facts.formats.begin(), facts.formats.end(), read.format) == facts.formats.end()) {
+    return walk.Rejects("settings", "stops: checkpoint_format \"" + read.format + "\" is none it knows", facts.source,
+                        walk.Message(facts.format_message, {{"v", read.format}}));
+  }
+  return true;
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,389 @@
+// Which weight files a loader reads from a local directory.
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+bool EndsWithSafetensors(std::string_view name) { return name.ends_with(".safetensors"); }
+bool TopLevel(std::string_view name) { return name.find('/') == std::string_view::npos; }
+
+// Positions in dir.files of the regular top-level weight files that `take` accepts.
+template <typename Take>
+std::vector<size_t> Pick(const Examination& exam, Take take) {
+  std::vector<size_t> picked;
+  for (size_t i = 0; i < exam.dir.files.size(); ++i) {
+    const std::string& name = exam.dir.files[i].entry.name;
+    if (TopLevel(name) && EndsWithSafetensors(name) && take(name)) picked.push_back(i);
+  }
+  return picked;
+}
+
+bool Exists(const Examination& exam, std::string_view name) {
+  const ModelFile* file = exam.dir.Find(name);
+  return file != nullptr && file->entry.kind == FileKind::kRegular;
+}
+
+std::vector<size_t> One(const Examination& exam, std::string_view name) {
+  return Pick(exam, [&](std::string_view file) { return file == name; });
+}
+
+// Files that the index names and that are there.
+std::vector<size_t> Indexed(const Examination& exam) {
+  const auto& shards = exam.tensors.index.shards;
+  return Pick(exam, [&](std::string_view file) {
+    return std::any_of(shards.begin(), shards.end(), [&](const IndexShard& shard) { return shard.file == file; });
+  });
+}
+
+bool HasIndex(const Examination& exam, std::string_view name) {
+  return Exists(exam, name) && exam.tensors.index.present && exam.tensors.index.file == name;
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string Names(const Walk& walk) {
+  if (walk.files.empty()) return "nothing";
+  const auto& files = walk.exam.dir.files;
+  std::string text = files[walk.files.front()].entry.name;
+  if (walk.files.size() > 1) {
+    text += (walk.files.size() > 2 ? " ... " : ", ") + files[walk.files.back()].entry.name + " (" +
+            std::to_string(walk.files.size()) + " files)";
+  }
+  return text;
+}
+
+bool None(Walk& walk, const std::vector<std::string>& tried) {
+  const FileFacts& facts = walk.profile.files;
+  std::string detail = "stops: finds no weight file";
+  if (!tried.empty()) detail += "; it looks for " + Joined(tried);
+  const auto there = Pick(walk.exam, [](std::string_view) { return true; });
+  if (there.size() == 1 && !tried.empty()) {
+    const std::string& name = walk.exam.dir.files[there.front()].entry.name;
+    walk.Remedy("rename " + name + " to model.safetensors");
+  }
+  return walk.Rejects("weights", std::move(detail), facts.source,
+                      walk.Message(facts.none_message, {{"names", Joined(tried)}}));
+}
+
+bool Pickles(Walk& walk, std::string_view name) {
+  walk.Degrade(Outcome::kUnknown, "weights", "takes " + std::string(name) + ", a pickle file that is not examined here",
+               walk.profile.files.source);
+  return false;
+}
+
+// Base names in order; for each the index, where sharded checkpoints are known, then the single file.
+bool PickNamed(Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  const JsonValue* base_key = walk.declared.Find("model_file_base_name");
+  std::vector<std::string> tried;
+  std::vector<std::string> stems;
+  for (const std::string_view base : facts.bases) {
+    if (base == "{base}") {
+      if (base_key == nullptr || base_key->AsString() == nullptr || base_key->AsString()->empty()) continue;
+      stems.assign(1, *base_key->AsString());
+      break;
+    }
+    stems.push_back(walk.Message(base));
+  }
+  static constexpr std::string_view kPickles[] = {".bin", ".pt"};
+  for (const std::string& stem : stems) {
+    if (facts.index_first) {
+      tried.push_back(stem + ".safetensors.index.json");
+      if (HasIndex(walk.exam, tried.back())) {
+        walk.files = Indexed(walk.exam);
+        return true;
+      }
+    }
+    tried.push_back(stem + ".safetensors");
+    walk.files = One(walk.exam, tried.back());
+    if (!walk.files.empty()) return true;
+  }
+  for (const std::string& stem : stems) {
+    for (const std::string_view ending : kPickles) {
+      if (Exists(walk.exam, stem + std::string(ending))) return Pickles(walk, stem + std::string(ending));
+    }
+  }
+  return None(walk, tried);
+}
+
+bool PickSingleThenIndex(Walk& walk) {
+  const JsonValue* named = walk.exam.configs.model.Find("transformers_weights");
+  if (named != nullptr && named->AsString() != nullptr && walk.profile.since >= Version{4, 49, 0}) {
+    const std::string& name = *named->AsString();
+    walk.files = name.ends_with(".index.json") && HasIndex(walk.exam, name) ? Indexed(walk.exam) : One(walk.exam, name);
+    if (walk.files.empty()) return None(walk, {name});
+    return true;
+  }
+  walk.files = One(walk.exam, "model.safetensors");
+  if (!walk.files.empty()) return true;
+  if (HasIndex(walk.exam, "model.safetensors.index.json")) {
+    walk.files = Indexed(walk.exam);
+    return true;
+  }
+  for (const std::string_view name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+    if (Exists(walk.exam, name)) return Pickles(walk, name);
+  }
+  return None(
+      walk, {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"});
+}
+
+bool PickGlob(Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  walk.files = Pick(walk.exam, [](std::string_view) { return true; });
+  if (facts.consolidated_wins) {
+    auto consolidated = Pick(walk.exam, [](std::string_view name) { return name.starts_with("consolidated"); });
+    if (!consolidated.empty() && consolidated.size() < walk.files.size()) {
+      walk.Step("weights", "consolidated*.safetensors push the other weight files out", facts.source);
+    }
+    if (!consolidated.empty()) walk.files = std::move(consolidated);
+  }
+  if (walk.files.empty()) {
+    if (!walk.facts.pickles_only || facts.rule != FileRule::kGlob || !facts.index_filters)
+      return None(walk, {"*.safetensors"});
+    return Pickles(walk, "*.bin");
+  }
+  if (facts.index_filters && HasIndex(walk.exam, "model.safetensors.index.json")) {
+    auto indexed = Indexed(walk.exam);
+    if (indexed.size() < walk.files.size()) {
+      walk.Step("weights",
+                std::to_string(walk.files.size() - indexed.size()) +
+                    " weight files that the index does not name are left out",
+                facts.source);
+    }
+    walk.files = std::move(indexed);
+    if (walk.files.empty() && MissingShards(walk.exam).empty()) return None(walk, {"*.safetensors"});
+  }
+  return true;
+}
+
+bool PickModelPrefix(Walk& walk) {
+  const bool index = walk.profile.files.index_filters && HasIndex(walk.exam, "model.safetensors.index.json");
+  walk.files =
+      index ? Indexed(walk.exam) : Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
+  return walk.files.empty() && (!index || MissingShards(walk.exam).empty()) ? None(walk, {"model*.safetensors"}) : true;
+}
+
+bool PickIndexThenModel(Walk& walk) {
+  if (HasIndex(walk.exam, "model.safetensors.index.json")) {
+    walk.files = Indexed(walk.exam);
+    return true;
+  }
+  walk.files = Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
+  if (walk.files.empty()) walk.files = Pick(walk.exam, [](std::string_view) { return true; });
+  return walk.files.empty() ? None(walk, {"model.safetensors.index.json", "model*.safetensors", "*.safetensors"})
+                            : true;
+}
+
+bool UsesIndex(const Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  if (!walk.exam.tensors.index.present) return false;
+  switch (facts.rule) {
+    case FileRule::kNamed:
+      return facts.index_first && walk.files.size() != 1;
+    case FileRule::kSingleThenIndex:
+      return !Exists(walk.exam, "model.safetensors");
+    case FileRule::kGlob:
+    case FileRule::kModelPrefix:
+      return facts.index_filters;
+    case FileRule::kIndexThenModel:
+      return true;
+  }
+  return false;
+}
+
+bool CheckMissingShards(Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  if (!UsesIndex(walk)) return true;
+  const std::vector<std::string> missing = MissingShards(walk.exam);
+  if (missing.empty()) return true;
+  walk.Remedy("fetch the missing files again: " + Joined(missing));
+  const std::string count = std::to_string(missing.size());
+  if (facts.missing_shard == MissingShard::kRejects) {
+    return walk.Rejects("weights", "stops: the index names " + count + " files that are not here: " + Joined(missing),
+                        facts.source,
+                        walk.Message(facts.missing_shard_message,
+                                     {{"files", Joined(missing)}, {"file", missing.front()}, {"n", count}}));
+  }
+  walk.Degrade(Outcome::kGarbage, "weights",
+               "drops " + count + " files that the index names and that are not here without a message: " +
+                   std::to_string(walk.exam.tensors.missing_names.size()) + " tensors stay uninitialised",
+               facts.source);
+  return true;
+}
+
+bool CheckDuplicates(Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  if (walk.files.size() < 2) return true;
+  for (const Defect& defect : walk.exam.tensors.defects) {
+    if (defect.kind != DefectKind::kTensorInTwoShards) continue;
+    if (!facts.duplicates_reject) {
+      walk.Step("weights", "tensor " + defect.tensor + " is in two files; the later one wins silently", facts.source);
+      return true;
+    }
+    std::vector<std::string> owners;
+    for (const ShardHeader& shard : walk.exam.tensors.shards) {
+      const bool owns = std::any_of(shard.tensors.begin(), shard.tensors.end(),
+                                    [&](const TensorRecord& tensor) { return tensor.name() == defect.tensor; });
+      if (owns) owners.push_back(shard.file);
+    }
+    if (owners.size() < 2) return true;
+    return walk.Rejects(
+        "weights", "stops: " + defect.tensor + " is in two files", facts.source,
+        walk.Message(facts.duplicates_message, {{"k", defect.tensor}, {"a", owners[1]}, {"b", owners[0]}}));
+  }
+  return true;
+}
+
+// Quantized tensors that live only in files that are not read.
+void CheckLeftOut(Walk& walk) {
+  const auto& shards = walk.exam.tensors.shards;
+  if (walk.files.size() >= shards.size()) return;
+  std::unordered_set<std::string_view> read;
+  std::vector<const ShardHeader*> out;
+  for (const ShardHeader& shard : shards) {
+    const bool chosen = std::any_of(walk.files.begin(), walk.files.end(),
+                                    [&](size_t file) { return walk.exam.dir.files[file].entry.name == shard.file; });
+    if (!chosen) {
+      out.push_back(&shard);
+      continue;
+    }
+    for (const TensorRecord& tensor : shard.tensors) read.insert(tensor.name());
+  }
+  int64_t lost = 0;
+  std::string_view file, example;
+  for (const ShardHeader* shard : out) {
+    for (const TensorRecord& tensor : shard->tensors) {
+      if (read.contains(tensor.name()) || !tensor.name().ends_with(".qweight")) continue;
+      if (lost++ == 0) {
+        file = shard->file;
+        example = tensor.name();
+      }
+    }
+  }
+  if (lost == 0) return;
+  walk.Degrade(Outcome::kUnknown, "weights",
+               "reads only " + Names(walk) + "; " + std::to_string(lost) + " packed tensors lie in other files (" +
+                   std::string(example) + " in " + std::string(file) + ")",
+               walk.profile.files.source);
+}
+
+}  // namespace
+
+std::vector<std::string> MissingShards(const Examination& exam) {
+  std::vector<std::string> missing;
+  for (const IndexShard& shard : exam.tensors.index.shards) {
+    if (!Exists(exam, shard.file)) missing.push_back(shard.file);
+  }
+  return missing;
+}
+
+bool CheckHeaders(Walk& walk) {
+  for (const size_t position : walk.files) {
+    const std::string& name = walk.exam.dir.files[position].entry.name;
+    for (const ShardHeader& shard : walk.exam.tensors.shards) {
+      if (shard.file != name || shard.accepted) continue;
+      for (const Defect& defect : shard.defects) {
+        if (!IsRefusal(defect.kind)) continue;
+        std::string error = ReferenceError(defect.kind);
+        if (error.empty())
+          error = defect.kind == DefectKind::kTruncated ? "MetadataIncompleteBuffer" : "HeaderTooLarge";
+        walk.Remedy(defect.kind == DefectKind::kLfsPointer ? "git lfs pull" : "fetch " + name + " again");
+        return walk.Rejects(
+            "weights",
+            "stops: the header of " + name + " is not accepted" + (defect.detail.empty() ? "" : ": " + defect.detail),
+            "huggingface/safetensors safetensors/src/tensor.rs",
+            "safetensors_rust.SafetensorError: Error while deserializing header: " + error);
+      }
+    }
+  }
+  return true;
+}
+
+bool StageMetadata(Walk& walk) {
+  const MetadataRule rule = walk.profile.tensors.metadata;
+  if (rule == MetadataRule::kIgnored) return true;
+  const std::string_view source = walk.profile.tensors.source;
+  for (const size_t position : walk.files) {
+    const std::string& name = walk.exam.dir.files[position].entry.name;
+    for (const ShardHeader& shard : walk.exam.tensors.shards) {
+      if (shard.file != name || !shard.readable) continue;
+      const auto format = std::find_if(shard.metadata.begin(), shard.metadata.end(),
+                                       [](const auto& pair) { return pair.first == "format"; });
+      const std::string value = format == shard.metadata.end() ? "" : format->second;
+      const bool known =
+          value == "pt" || value == "tf" || value == "flax" || (value == "mlx" && rule != MetadataRule::kAccelerate);
+      const std::string remedy = "rewrite the header of " + name + " with __metadata__ {\"format\": \"pt\"}";
+      if (shard.metadata.empty()) {
+        if (rule == MetadataRule::kTransformers4) {
+          walk.Remedy(remedy);
+          return walk.Rejects("weights", "stops: " + name + " has no __metadata__", source,
+                              "AttributeError: 'NoneType' object has no attribute 'get'");
+        }
+        if (rule == MetadataRule::kAccelerate) {
+          walk.Step("weights",
+                    name +
+                        " has no __metadata__: a warning only (\"does not contain metadata. ... Defaulting to 'pt' "
+                        "metadata.\")",
+                    source);
+          return true;
+        }
+        continue;
+      }
+      if (!known) {
+        walk.Remedy(remedy);
+        const bool sharded = walk.files.size() > 1 || rule == MetadataRule::kAccelerate;
+        return walk.Rejects(
+            "weights", "stops: __metadata__ of " + name + " names no format it knows", source,
+            sharded
+                ? "OSError: The safetensors archive passed at " + name +
+                      " does not contain the valid metadata. Make sure you save your model with the `save_pretrained` "
+                      "method."
+                : "ValueError: Incompatible safetensors file. File metadata is not ['pt', 'tf', 'flax', 'mlx'] but " +
+                      (value.empty() ? std::string("None") : value));
+      }
+      if (value != "pt" && rule == MetadataRule::kAccelerate) {
+        return walk.Rejects("weights", "stops: " + name + " was saved for another framework", source,
+                            "ValueError: The checkpoint passed was saved with " + value + ", we need a the pt format.");
+      }
+    }
+  }
+  return true;
+}
+
+bool StageFiles(Walk& walk) {
+  const FileFacts& facts = walk.profile.files;
+  bool found = false;
+  switch (facts.rule) {
+    case FileRule::kNamed:
+      found = PickNamed(walk);
+      break;
+    case FileRule::kSingleThenIndex:
+      found = PickSingleThenIndex(walk);
+      break;
+    case FileRule::kGlob:
+      found = PickGlob(walk);
+      break;
+    case FileRule::kModelPrefix:
+      found = PickModelPrefix(walk);
+      break;
+    case FileRule::kIndexThenModel:
+      found = PickIndexThenModel(walk);
+      break;
+  }
+  if (!found) return false;
+  if (!walk.files.empty()) walk.Step("weights", "reads " + Names(walk), facts.source);
+  if (!CheckMissingShards(walk) || !CheckHeaders(walk) || !CheckDuplicates(walk)) return false;
+  CheckLeftOut(walk);
+  return true;
+}
+
+}  // namespace gptq_doctor

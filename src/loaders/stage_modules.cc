@@ -1,0 +1,159 @@
+// What a loader makes of each module class: a quantized layer, a plain one, or nothing.
+
+#include <algorithm>
+#include <string>
+
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+const ArchitectureRow* FindArchitecture(const ModuleFacts& facts, std::string_view type) {
+  const std::string wanted = facts.fold_type_case ? Lower(type) : std::string(type);
+  for (const ArchitectureRow& row : facts.architectures) {
+    if (row.model_type == wanted) return &row;
+  }
+  return nullptr;
+}
+
+bool EndsWithOneOf(std::string_view stem, std::string_view suffixes) {
+  while (!suffixes.empty()) {
+    const size_t space = suffixes.find(' ');
+    const std::string_view suffix = suffixes.substr(0, space);
+    if (!suffix.empty() && stem.ends_with(suffix)) return true;
+    if (space == std::string_view::npos) return false;
+    suffixes.remove_prefix(space + 1);
+  }
+  return false;
+}
+
+// Modules that modern model classes hold as bare parameters, no nn.Linear: never replaced.
+bool BareParameter(const ModelFacts& facts, const ClassDigest& digest) {
+  return digest.part == Part::kRouter &&
+         (facts.model_type.starts_with("deepseek") || facts.model_type.starts_with("glm4_moe"));
+}
+
+bool LinearLike(const ModelFacts& facts, const ClassDigest& digest) {
+  if (digest.gptq) return digest.part != Part::kEmbedding;
+  return digest.dense_linear && !BareParameter(facts, digest);
+}
+
+// Entries of modules_in_block_to_quantize, flattened; empty list where absent or null.
+std::vector<std::string_view> KeepList(const Declared& read) {
+  std::vector<std::string_view> names;
+  const JsonValue* list = read.Find("modules_in_block_to_quantize");
+  if (list == nullptr) return names;
+  for (const JsonValue& item : list->items) {
+    if (const std::string* text = item.AsString()) names.push_back(*text);
+    for (const JsonValue& inner : item.items) {
+      if (const std::string* text = inner.AsString()) names.push_back(*text);
+    }
+  }
+  return names;
+}
+
+bool HeadIsQuantized(const Walk& walk, const ClassDigest& digest) {
+  switch (walk.profile.modules.lm_head) {
+    case LmHeadRule::kNever:
+      return false;
+    case LmHeadRule::kIfKey:
+      return walk.declared.lm_head;
+    case LmHeadRule::kIfTensors:
+      return digest.gptq;
+    case LmHeadRule::kIfKeyOrTensors:
+      return walk.declared.lm_head || digest.gptq;
+  }
+  return false;
+}
+
+bool BuildsQuantized(const Walk& walk, const ClassDigest& digest, const ArchitectureRow* architecture,
+                     const std::vector<std::string_view>& keep) {
+  const ModelFacts& facts = walk.facts;
+  switch (walk.profile.modules.rule) {
+    case ModuleRule::kByTensors:
+      return digest.gptq;
+    case ModuleRule::kHeaders:
+      if (digest.part == Part::kExpert) return true;
+      if (keep.empty()) return digest.gptq;
+      return std::any_of(keep.begin(), keep.end(),
+                         [&](std::string_view part) { return digest.stem.find(part) != std::string_view::npos; });
+    case ModuleRule::kAllLinears:
+      if (!digest.in_blocks) return false;
+      return digest.part != Part::kRouter && digest.part != Part::kVision;
+    case ModuleRule::kBlockLinears:
+      if (!digest.in_blocks || digest.part == Part::kVision) return false;
+      if (keep.empty()) return true;
+      return std::any_of(keep.begin(), keep.end(), [&](std::string_view part) { return digest.stem.ends_with(part); });
+    case ModuleRule::kOutside:
+      return digest.in_blocks;
+    case ModuleRule::kSuffixes:
+      if (!digest.in_blocks || digest.part == Part::kVision) return false;
+      if (architecture != nullptr && !architecture->suffixes.empty())
+        return EndsWithOneOf(digest.stem, architecture->suffixes);
+      if (digest.part == Part::kRouter) return false;
+      return digest.gptq;
+    case ModuleRule::kExpertsOnly:
+      return digest.part == Part::kExpert && digest.gptq;
+  }
+  (void)facts;
+  return digest.gptq;
+}
+
+}  // namespace
+
+std::string Modules(int64_t count) { return std::to_string(count) + (count == 1 ? " module" : " modules"); }
+
+bool StageModelType(Walk& walk) {
+  const ModuleFacts& facts = walk.profile.modules;
+  if (facts.architectures.empty()) return true;
+  const std::string& type = walk.facts.model_type;
+  if (FindArchitecture(facts, type) != nullptr) {
+    walk.Step("model type", "knows model_type " + type, facts.source);
+    return true;
+  }
+  return walk.Rejects("model type", "stops: model_type \"" + type + "\" is not in its list", facts.source,
+                      walk.Message(facts.type_message));
+}
+
+bool StageModules(Walk& walk) {
+  const ModuleFacts& rule = walk.profile.modules;
+  const ModelFacts& facts = walk.facts;
+  const ArchitectureRow* architecture = FindArchitecture(rule, facts.model_type);
+  const std::vector<std::string_view> keep =
+      rule.modules_in_block ? KeepList(walk.declared) : std::vector<std::string_view>();
+  const JsonValue* dynamic = rule.dynamic ? walk.declared.Find("dynamic") : nullptr;
+  walk.built.assign(facts.classes.size(), Built::kNothing);
+  int64_t quantized = 0, plain = 0;
+  for (size_t i = 0; i < facts.classes.size(); ++i) {
+    const ClassDigest& digest = facts.classes[i];
+    if (digest.foreign || !LinearLike(facts, digest)) continue;
+    bool build = !walk.dense_model;
+    if (build)
+      build = digest.part == Part::kLmHead ? HeadIsQuantized(walk, digest)
+                                           : BuildsQuantized(walk, digest, architecture, keep);
+    walk.built[i] = build ? Built::kQuantized : Built::kDense;
+    if (build && dynamic != nullptr && dynamic->IsObject() && !dynamic->members.empty()) {
+      const DynamicEffect& effect = facts.EffectsOf(*dynamic)[i];
+      if (effect.excluded == digest.count) walk.built[i] = Built::kDense;
+      if (effect.unknown || (effect.excluded > 0 && effect.excluded < digest.count)) walk.built[i] = Built::kUnknown;
+    }
+    (walk.built[i] == Built::kQuantized ? quantized : plain) += digest.count;
+  }
+  if (!walk.dense_model) {
+    walk.Step("modules",
+              "builds " + Modules(quantized) + " as quantized layers and " + std::to_string(plain) +
+                  " linear layers plain; the files hold " + Modules(facts.quantized_modules) + " with packed tensors",
+              rule.source);
+  }
+  return true;
+}
+
+}  // namespace gptq_doctor

@@ -1,0 +1,130 @@
+// What the chosen kernel does with the values: zero points, group order, and values that were read and found broken.
+
+#include <algorithm>
+#include <string>
+
+#include "loaders/stages.h"
+
+namespace gptq_doctor {
+namespace {
+
+// What a kernel's rule makes of stored zeros: the offset it adds, as if they were v1 (true) or v2.
+bool ReadsAsV1(const KernelRow& row, const Declared& read) {
+  switch (row.zeros) {
+    case Zeros::kUnused:
+    case Zeros::kAlwaysV1:
+      return true;
+    case Zeros::kByFormat:
+      return read.format != "gptq_v2" && read.format != "gptq_p";
+    case Zeros::kRawUnlessV1:
+      return !read.format_given || read.format == "gptq";
+  }
+  return true;
+}
+
+void CheckZeros(Walk& walk, const KernelRow& row) {
+  const InferredQuant& quant = walk.exam.quant;
+  if (row.zeros == Zeros::kUnused) {
+    if (quant.base.sym == false) {
+      walk.Degrade(Outcome::kGarbage, "values",
+                   "the kernel ignores the stored zero points and takes 2^(bits-1), but these are asymmetric: wrong "
+                   "weights, no message",
+                   row.source);
+    }
+    return;
+  }
+  const bool as_v1 = ReadsAsV1(row, walk.declared);
+  if (quant.zero_format == ZeroFormat::kV2 && as_v1) {
+    walk.Remedy("gptq-doctor fix --write");
+    walk.Degrade(Outcome::kGarbage, "values",
+                 "the zero points are stored as gptq_v2, this kernel adds 1 to them as for gptq: every weight is off "
+                 "by one step, no message",
+                 row.source);
+  } else if (quant.zero_format == ZeroFormat::kV1 && !as_v1) {
+    walk.Remedy("gptq-doctor fix --write");
+    walk.Degrade(Outcome::kGarbage, "values",
+                 "the zero points are stored as gptq, this kernel takes them as gptq_v2: every weight is off by one "
+                 "step, no message",
+                 row.source);
+  } else if (quant.zero_format != ZeroFormat::kUnknown) {
+    walk.Step("values", std::string("reads the zero points as they are stored (") + (as_v1 ? "gptq" : "gptq_v2") + ")",
+              row.source);
+  }
+  // GPTQModel before 7.0.0 reads its own broken 3-bit zeros back; before 7.3.2 also the shifted ones of mixed bits.
+  const bool own = walk.profile.loader == "gptqmodel";
+  if (quant.broken_3bit_zeros && !(own && walk.profile.since < Version{7, 0, 0})) {
+    walk.Remedy("gptq-doctor fix --write");
+    walk.Degrade(
+        Outcome::kGarbage, "values",
+        "the 3-bit zero points were written with two swapped words (GPTQModel before 7.0.0): wrong weights, no message",
+        row.source);
+  }
+  if (quant.shifted_base_bits != 0 && !(own && walk.profile.since < Version{7, 3, 2})) {
+    walk.Remedy("gptq-doctor fix --write");
+    walk.Degrade(Outcome::kGarbage, "values",
+                 "modules with other bits than the base were written with the base's zero-point constant: wrong "
+                 "weights there, no message",
+                 row.source);
+  }
+}
+
+void CheckOrder(Walk& walk, const KernelRow& row) {
+  const Declared& read = walk.declared;
+  const bool permuted = walk.facts.act_order.value_or(false);
+  const bool ignored = row.g_idx == GroupIndex::kIgnored || (row.g_idx == GroupIndex::kIfDescAct && !read.desc_act);
+  if (permuted && ignored && walk.facts.any_g_idx) {
+    walk.Remedy("gptq-doctor fix --write");
+    walk.Degrade(
+        Outcome::kGarbage, "values",
+        row.g_idx == GroupIndex::kIgnored
+            ? "g_idx permutes the inputs (act-order), but this kernel never reads it: wrong weights, no message"
+            : "g_idx permutes the inputs (act-order), but desc_act is false and this kernel then ignores g_idx: wrong "
+              "weights, no message",
+        row.source);
+    return;
+  }
+  if (!permuted && walk.facts.act_order == false && read.desc_act && read.group_size != -1) {
+    walk.Degrade(Outcome::kSlow, "values", "desc_act is true although g_idx is sequential: right, but a slower path",
+                 row.source);
+  }
+}
+
+// Catalogue numbers of gptq-format.md C whose values no loader can make sense of.
+std::string_view Broken(int catalogue) {
+  switch (catalogue) {
+    case 4:
+      return "scales hold NaN or Inf";
+    case 8:
+      return "g_idx points outside the groups";
+    case 18:
+      return "qweight is all one word: never filled";
+    case 19:
+      return "qweight looks like random words";
+    case 20:
+      return "scales or qzeros are all zero";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+bool StageValues(Walk& walk) {
+  if (walk.dense_model) return true;
+  if (walk.kernel != nullptr) {
+    CheckZeros(walk, *walk.kernel);
+    CheckOrder(walk, *walk.kernel);
+  }
+  for (const ValueDefect& defect : walk.exam.quant.value_defects) {
+    const std::string_view what = Broken(defect.catalogue);
+    if (what.empty()) continue;
+    const std::string_view stem = walk.exam.inventory.modules[defect.module].stem;
+    walk.Remedy("fetch or quantize the model again");
+    walk.Degrade(Outcome::kGarbage, "values", std::string(what) + " (" + std::string(stem) + "): no loader checks it",
+                 "tensor data");
+    break;
+  }
+  return true;
+}
+
+}  // namespace gptq_doctor
