@@ -25,13 +25,8 @@ size_t TableSize(size_t entries) {
   return size;
 }
 
-// The dimensions that a record holds; ranks of 255 and more keep the first 254.
-std::span<const uint64_t> StoredDims(const TensorRecord& tensor) {
-  return tensor.rank == 255 ? std::span<const uint64_t>(tensor.far_dims, 254) : tensor.dims();
-}
-
 bool SameForm(const TensorRecord& a, const TensorRecord& b) {
-  return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(StoredDims(a), StoredDims(b));
+  return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(a.dims(), b.dims());
 }
 
 // The distinct combinations of suffix, dtype and shape; a model of 180,000 tensors has some dozens, so modules compare
@@ -40,7 +35,7 @@ class FormSet {
  public:
   uint32_t Intern(SuffixId suffix, const TensorRecord& tensor) {
     uint64_t hash = Mix(seed_ ^ suffix, static_cast<uint64_t>(tensor.dtype) << 8 | tensor.rank);
-    for (const uint64_t dim : StoredDims(tensor)) hash = Mix(hash, dim);
+    for (const uint64_t dim : tensor.dims()) hash = Mix(hash, dim);
     size_t slot = hash & (slots_.size() - 1);
     for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
       const Form& form = forms_[slots_[slot] - 1];
@@ -74,16 +69,21 @@ class FormSet {
 
 // One module while it is collected.
 struct Draft {
-  std::string_view key;  // the stem, or the whole name of an own module
-  uint64_t hash = 0;
+  const char* key_data = nullptr;  // the stem, or the whole name of an own module
   int64_t bytes = 0;
-  uint32_t stem_size = 0;
+  uint32_t key_size = 0;
+  uint32_t hash = 0;     // upper half
   uint32_t first = 0;    // of its components
   uint32_t numbers = 0;  // where its folded numbers begin
   uint32_t class_id = 0;
   uint16_t count = 0;
   bool own = false;  // the suffix is unknown
   bool irregular = false;
+  std::string_view key() const { return {key_data, key_size}; }
+  std::string_view stem() const {
+    const size_t dot = own ? key().rfind('.') : key_size;
+    return key().substr(0, dot == std::string_view::npos ? 0 : dot);
+  }
 };
 
 int64_t BytesOf(const TensorRecord& tensor) {
@@ -143,15 +143,23 @@ class InventoryBuilder {
   // GPTQ's.
   bool IsComponentOf(uint32_t module, std::string_view name, SuffixId& suffix) const {
     if (module >= drafts_.size() || drafts_[module].own) return false;
-    const std::string_view stem = drafts_[module].key;
+    const std::string_view stem = drafts_[module].key();
     if (name.size() < stem.size() + 5 || name.size() > stem.size() + 8 || name[stem.size()] != '.') return false;
     const std::string_view rest = name.substr(stem.size() + 1);
-    for (const SuffixId id : {kQweight, kQzeros, kScales, kGIdx, kBias}) {  // none of them ends a compound suffix
-      if (rest != SuffixTable()[id]) continue;
-      suffix = id;
-      return name.starts_with(stem);
+    if (rest == "qweight") {
+      suffix = kQweight;
+    } else if (rest == "qzeros") {
+      suffix = kQzeros;
+    } else if (rest == "scales") {
+      suffix = kScales;
+    } else if (rest == "g_idx") {
+      suffix = kGIdx;
+    } else if (rest == "bias") {
+      suffix = kBias;
+    } else {
+      return false;
     }
-    return false;
+    return name.starts_with(stem);
   }
 
   uint32_t FindModuleOf(std::string_view name, SuffixId& suffix) {
@@ -163,16 +171,17 @@ class InventoryBuilder {
   }
 
   uint32_t FindOrAdd(std::string_view key, bool own) {
-    const uint64_t hash = HashName(key) + (own ? 1 : 0);
-    size_t mask = slots_.size() - 1;
-    size_t slot = hash & mask;
-    for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
+    const auto hash = static_cast<uint32_t>((HashName(key) + (own ? 1 : 0)) >> 32);
+    size_t slot = hash & (slots_.size() - 1);
+    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
       const Draft& draft = drafts_[slots_[slot] - 1];
-      if (draft.hash == hash && draft.key == key && draft.own == own) return slots_[slot] - 1;
+      if (draft.hash == hash && draft.key() == key && draft.own == own) return slots_[slot] - 1;
     }
-    const size_t dot = key.rfind('.');
-    const size_t stem_size = !own ? key.size() : dot == std::string_view::npos ? 0 : dot;
-    drafts_.push_back({.key = key, .hash = hash, .stem_size = static_cast<uint32_t>(stem_size), .own = own});
+    Draft& draft = drafts_.emplace_back();
+    draft.key_data = key.data();
+    draft.key_size = static_cast<uint32_t>(key.size());
+    draft.hash = hash;
+    draft.own = own;
     slots_[slot] = static_cast<uint32_t>(drafts_.size());
     if (drafts_.size() * 2 > slots_.size()) Rehash();
     return static_cast<uint32_t>(drafts_.size() - 1);
@@ -180,10 +189,9 @@ class InventoryBuilder {
 
   void Rehash() {
     slots_.assign(slots_.size() * 2, 0);
-    const size_t mask = slots_.size() - 1;
     for (size_t i = 0; i < drafts_.size(); ++i) {
-      size_t slot = drafts_[i].hash & mask;
-      while (slots_[slot] != 0) slot = (slot + 1) & mask;
+      size_t slot = drafts_[i].hash & (slots_.size() - 1);
+      while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
       slots_[slot] = static_cast<uint32_t>(i + 1);
     }
   }
@@ -279,7 +287,7 @@ class InventoryBuilder {
       draft.numbers = static_cast<uint32_t>(numbers_.size());
       const uint32_t guess = last < successor_.size() ? successor_[last] : 0;
       if (guess < out_.classes.size() && SameComponents(draft, guess) &&
-          MatchesFolded(draft.key, out_.classes[guess].pattern, StarsOf(guess), numbers_)) {
+          MatchesFolded(draft.key(), out_.classes[guess].pattern, StarsOf(guess), numbers_)) {
         draft.class_id = guess;
       } else {
         draft.class_id = FindOrAddClass(static_cast<uint32_t>(i));
@@ -299,7 +307,7 @@ class InventoryBuilder {
 
   uint32_t FindOrAddClass(uint32_t number) {
     Draft& draft = drafts_[number];
-    folded_.Fold(draft.key);
+    folded_.Fold(draft.key());
     draft.irregular = folded_.irregular;
     numbers_.insert(numbers_.end(), folded_.numbers.begin(), folded_.numbers.end());
     const uint64_t hash = ClassHash(draft, folded_.text);
@@ -345,10 +353,7 @@ class InventoryBuilder {
     out_.modules.resize(order.size());
     for (size_t i = 0; i < order.size(); ++i) {
       const Draft& draft = drafts_[order[i]];
-      out_.modules[i] = {.stem = draft.key.substr(0, draft.stem_size),
-                         .class_id = draft.class_id,
-                         .first = draft.first,
-                         .count = draft.count};
+      out_.modules[i] = {.stem = draft.stem(), .class_id = draft.class_id, .first = draft.first, .count = draft.count};
     }
     out_.members_.resize(order.size());
     std::iota(out_.members_.begin(), out_.members_.end(), 0u);
@@ -368,7 +373,7 @@ class InventoryBuilder {
       irregular = __builtin_mul_overflow(range, top + 1, &range);
     }
     if (irregular) {
-      std::ranges::sort(members, NaturalLess, [this](uint32_t member) { return drafts_[member].key; });
+      std::ranges::sort(members, NaturalLess, [this](uint32_t member) { return drafts_[member].key(); });
       return;
     }
     keyed_.resize(members.size());

@@ -41,7 +41,11 @@ class TensorList {
           elements *= tensor.shape[i];
           if (tensor.shape.size() <= 2) record.inline_dims[i] = tensor.shape[i];
         }
-        if (tensor.shape.size() > 2) record.far_dims = tensor.shape.data();
+        if (tensor.shape.size() > 2) {
+          std::vector<uint64_t>& far = far_.emplace_back(tensor.shape);
+          far.insert(far.begin(), tensor.shape.size());
+          record.far_dims = far.data();
+        }
         record.begin = at;
         at = record.end = at + elements * static_cast<uint64_t>(BitsOf(tensor.dtype)) / 8;
         header.tensors.push_back(record);
@@ -62,6 +66,7 @@ class TensorList {
   }
 
   std::vector<std::vector<ListedTensor>> shards_;
+  std::deque<std::vector<uint64_t>> far_;  // counted dimensions of ranks above 2
   TensorIndex index_;
 };
 
