@@ -28,6 +28,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/diagnose_verdict.cc
   src/diagnosis.cc
   src/doctor.cc
+  src/gptq/form_set.cc
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc

@@ -3,6 +3,7 @@ set(GPTQ_DOCTOR_TESTS
   repair/apply_test.cc
   repair/diff_test.cc
   repair/json_edit_test.cc
+  gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
   gptq/format_table_test.cc

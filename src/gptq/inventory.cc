@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "gptq/form_set.h"
 #include "gptq/format_table.h"
 #include "gptq/name_fold.h"
 #include "gptq/suffix_table.h"
@@ -14,58 +15,11 @@
 namespace gptq_doctor {
 namespace {
 
-uint64_t Mix(uint64_t state, uint64_t value) {
-  state = (state ^ value) * 0x9E3779B97F4A7C15ull;  // 2^64 over the golden ratio
-  return state ^ (state >> 32);
-}
-
 size_t TableSize(size_t entries) {
   size_t size = 16;
   while (size < entries * 2) size *= 2;
   return size;
 }
-
-bool SameForm(const TensorRecord& a, const TensorRecord& b) {
-  return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(a.dims(), b.dims());
-}
-
-// The distinct combinations of suffix, dtype and shape; a model of 180,000 tensors has some dozens, so modules compare
-// numbers.
-class FormSet {
- public:
-  uint32_t Intern(SuffixId suffix, const TensorRecord& tensor) {
-    uint64_t hash = Mix(seed_ ^ suffix, static_cast<uint64_t>(tensor.dtype) << 8 | tensor.rank);
-    for (const uint64_t dim : tensor.dims()) hash = Mix(hash, dim);
-    size_t slot = hash & (slots_.size() - 1);
-    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
-      const Form& form = forms_[slots_[slot] - 1];
-      if (form.hash == hash && form.suffix == suffix && SameForm(*form.exemplar, tensor)) return slots_[slot] - 1;
-    }
-    forms_.push_back({.hash = hash, .exemplar = &tensor, .suffix = suffix});
-    slots_[slot] = static_cast<uint32_t>(forms_.size());
-    if (forms_.size() * 2 > slots_.size()) Rehash();
-    return static_cast<uint32_t>(forms_.size() - 1);
-  }
-  SuffixId SuffixOf(uint32_t form) const { return forms_[form].suffix; }
-
- private:
-  struct Form {
-    uint64_t hash = 0;
-    const TensorRecord* exemplar = nullptr;
-    SuffixId suffix = 0;
-  };
-  void Rehash() {
-    slots_.assign(slots_.size() * 4, 0);
-    for (size_t i = 0; i < forms_.size(); ++i) {
-      size_t slot = forms_[i].hash & (slots_.size() - 1);
-      while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
-      slots_[slot] = static_cast<uint32_t>(i + 1);
-    }
-  }
-  uint64_t seed_ = HashName("form");  // shapes come from files: their hashes must not be predictable
-  std::vector<Form> forms_;
-  std::vector<uint32_t> slots_ = std::vector<uint32_t>(256, 0);
-};
 
 // One module while it is collected.
 struct Draft {
@@ -266,7 +220,7 @@ class InventoryBuilder {
 
   uint64_t ClassHash(const Draft& draft, std::string_view folded) const {
     uint64_t hash = HashName(folded) + (draft.own ? 1 : 0);
-    for (const Component& component : ComponentsOf(draft)) hash = Mix(hash, form_of_[component.tensor]);
+    for (const Component& component : ComponentsOf(draft)) hash = MixHash(hash, form_of_[component.tensor]);
     return hash;
   }
 

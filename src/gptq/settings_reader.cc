@@ -9,6 +9,8 @@
 namespace gptq_doctor {
 namespace {
 
+constexpr size_t kMaxProblems = 100;
+
 std::string Lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -74,6 +76,7 @@ class SettingsReader {
     ReadMeta();
     ReadDynamic();
     CheckDamp();
+    CheckGroupAware();
   }
 
   bool impossible() const { return impossible_; }
@@ -85,12 +88,13 @@ class SettingsReader {
   }
 
   void AddProblem(const JsonMember& member, std::string message, bool contradiction = false) {
+    contradictory_ |= contradiction;
+    if (out_.problems.size() >= kMaxProblems) return;  // each place costs a pass over the text
     out_.problems.push_back({.key = member.key,
                              .pointer = out_.pointer + PointerPart(member.key),
                              .message = std::move(message),
                              .place = PlaceOf(out_.text, member.value.range.begin),
                              .contradiction = contradiction});
-    contradictory_ |= contradiction;
   }
 
   void AddImpossible(const JsonMember& member, std::string_view wanted) {
@@ -428,6 +432,17 @@ class SettingsReader {
       AddProblem(*member, "damp_percent is " + EscapeTerminal(Spelled(member->value), 40) +
                               ": loaders refuse what is not between 0 and 1");
     }
+  }
+
+  // GPTQModel since 4 refuses the two together (quantization/config.py).
+  void CheckGroupAware() {
+    const JsonMember* meta = Member("meta");
+    const JsonMember* aware = Member("act_group_aware");
+    const JsonValue* nested = meta == nullptr ? nullptr : meta->value.Find("act_group_aware");
+    const bool on = aware != nullptr ? aware->value.AsBool() == true : nested != nullptr && nested->AsBool() == true;
+    if (!on || out_.settings.desc_act != true) return;
+    AddProblem(aware != nullptr ? *aware : *meta,
+               "act_group_aware and desc_act are both true: GPTQModel refuses the two together", true);
   }
 
   const JsonMember* Member(std::string_view key) const {

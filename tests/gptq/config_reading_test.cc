@@ -260,6 +260,11 @@ TEST(ReadQuantConfig, JudgesMadeUpFiles) {
       {R"({"bits": 4, "group_size": 128, "desc_act": {}, "sym": true})", kMalformed, "desc_act is {}"},
       {R"({"bits": 4, "group_size": 128, "desc_act": false, "sym": true, "dynamic": []})", kMalformed, "dynamic"},
       {R"({"bits": 4, "group_size": 128, "desc_act": false, "sym": true,})", kMalformed, "not valid JSON"},
+      {R"({"bits": 4, "group_size": 128, "desc_act": true, "sym": true, "act_group_aware": true})", kConflicting,
+       "refuses"},
+      {R"({"bits": 4, "group_size": 128, "desc_act": true, "sym": true, "meta": {"act_group_aware": true}})",
+       kConflicting},
+      {R"({"bits": 4, "group_size": 128, "desc_act": false, "sym": true, "meta": {"act_group_aware": true}})", kValid},
       {"[4]", kMalformed, "not an object"},
       {"", kMalformed, "not valid JSON"},
       {"<html>", kMalformed, "not valid JSON"},
@@ -358,6 +363,12 @@ TEST(ReadQuantConfig, AutoRoundExtraConfigNamesModules) {
   EXPECT_TRUE(file.settings.dynamic[0].exclude);
   EXPECT_EQ(file.settings.dynamic[0].pattern, "model\\.layers\\.0\\.mlp\\.gate$");
   EXPECT_EQ(file.settings.dynamic[1].bits, 8);
+}
+
+TEST(ReadQuantConfig, ProblemsAreCapped) {
+  std::string dynamic;
+  for (int i = 0; i < 5000; ++i) dynamic += (i == 0 ? "\"" : ", \"") + std::to_string(i) + "\": 1";
+  EXPECT_EQ(With("\"dynamic\": {" + dynamic + "}").problems.size(), 100u);
 }
 
 TEST(ReadQuantConfig, NullAndOddSections) {

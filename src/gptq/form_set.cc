@@ -1,0 +1,44 @@
+#include "gptq/form_set.h"
+
+#include <algorithm>
+
+namespace gptq_doctor {
+namespace {
+
+bool SameForm(const TensorRecord& a, const TensorRecord& b) {
+  return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(a.dims(), b.dims());
+}
+
+}  // namespace
+
+uint64_t MixHash(uint64_t state, uint64_t value) {
+  state = (state ^ value) * 0x9E3779B97F4A7C15ull;  // 2^64 over the golden ratio
+  return state ^ (state >> 32);
+}
+
+FormSet::FormSet() : seed_(HashName("form")), slots_(256, 0) {}
+
+uint32_t FormSet::Intern(SuffixId suffix, const TensorRecord& tensor) {
+  uint64_t hash = MixHash(seed_ ^ suffix, static_cast<uint64_t>(tensor.dtype) << 8 | tensor.rank);
+  for (const uint64_t dim : tensor.dims()) hash = MixHash(hash, dim);
+  size_t slot = hash & (slots_.size() - 1);
+  for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+    const Form& form = forms_[slots_[slot] - 1];
+    if (form.hash == hash && form.suffix == suffix && SameForm(*form.exemplar, tensor)) return slots_[slot] - 1;
+  }
+  forms_.push_back({.hash = hash, .exemplar = &tensor, .suffix = suffix});
+  slots_[slot] = static_cast<uint32_t>(forms_.size());
+  if (forms_.size() * 2 > slots_.size()) Rehash();
+  return static_cast<uint32_t>(forms_.size() - 1);
+}
+
+void FormSet::Rehash() {
+  slots_.assign(slots_.size() * 4, 0);
+  for (size_t i = 0; i < forms_.size(); ++i) {
+    size_t slot = forms_[i].hash & (slots_.size() - 1);
+    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = static_cast<uint32_t>(i + 1);
+  }
+}
+
+}  // namespace gptq_doctor
