@@ -1,6 +1,7 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
   repair/apply_test.cc
+  repair/config_plan_test.cc
   repair/diff_test.cc
   repair/json_edit_test.cc
   gptq/config_files_test.cc
@@ -37,6 +38,7 @@ set(GPTQ_DOCTOR_TESTS
   loaders/support.cc
   model/probe_test.cc
   repair/apply_test.cc
+  repair/config_plan_test.cc
   repair/diff_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc
