@@ -21,6 +21,11 @@ size_t TableSize(size_t entries) {
   return size;
 }
 
+// Names come from files: a hash that can be predicted would let one fill a bucket with thousands.
+struct NameHasher {
+  size_t operator()(std::string_view name) const { return HashName(name); }
+};
+
 // One module while it is collected.
 struct Draft {
   const char* key_data = nullptr;  // the stem, or the whole name of an own module
@@ -282,7 +287,7 @@ class InventoryBuilder {
   }
 
   void RehashClasses() {
-    class_slots_.assign(class_slots_.size() * 4, 0);
+    class_slots_.assign(class_slots_.size() * 2, 0);
     for (size_t i = 0; i < class_hashes_.size(); ++i) {
       size_t slot = class_hashes_[i] & (class_slots_.size() - 1);
       while (class_slots_[slot] != 0) slot = (slot + 1) & (class_slots_.size() - 1);
@@ -374,7 +379,7 @@ class InventoryBuilder {
   FoldedName folded_;
   std::vector<uint32_t> numbers_;
   std::vector<std::pair<uint64_t, uint32_t>> keyed_, scratch_;
-  std::unordered_map<std::string_view, SuffixId> unknown_;  // keys point into the tensor names
+  std::unordered_map<std::string_view, SuffixId, NameHasher> unknown_;  // keys point into the tensor names
 };
 
 Inventory BuildInventory(const TensorIndex& tensors) { return InventoryBuilder(tensors).Build(); }
