@@ -20,6 +20,7 @@ set(GPTQ_DOCTOR_TESTS
   base/thread_pool_test.cc
   cli/bad_input_test.cc
   cli/cli_test.cc
+  cli/fix_test.cc
   cli/schema_test.cc
   dequant/kernel_test.cc
   gptq/format_table_test.cc
