@@ -14,6 +14,7 @@
 #include "repair/apply.h"
 #include "repair/repairs.h"
 #include "report/json_writer.h"
+#include "rules/rule.h"
 
 namespace gptq_doctor {
 namespace {
@@ -45,7 +46,12 @@ class Fix : public Command {
     }
     source_ = std::move(opened->source);
     if (undo_) return Undo(session);
-    FixOptions options{.select = select_};
+    FixOptions options;
+    for (const std::string& word : select_) {
+      const Rule* rule = FindRule(word);
+      if (rule == nullptr) return session.Fail({ErrorKind::kUsage, "", UnknownRule(word)});
+      options.select.emplace_back(rule->code);
+    }
     for (const std::string& text : assume_) {
       Result<Assumption> assumption = ParseAssumption(text);
       if (!assumption) return session.Fail(assumption.error());
@@ -66,6 +72,14 @@ class Fix : public Command {
   Error WithPath(Error error) const {
     if (error.path.empty()) error.path = model_;
     return error;
+  }
+
+  static std::string UnknownRule(const std::string& word) {
+    std::vector<std::string_view> names;
+    for (const Rule& rule : RuleTable()) names.insert(names.end(), {rule.code, rule.name});
+    const std::string nearest = Nearest(word, names);
+    return "there is no rule '" + EscapeTerminal(word) + "'" +
+           (nearest.empty() ? "; gptq-doctor rules lists them" : "; did you mean " + nearest + "?");
   }
 
   // What is asked for with the plan.

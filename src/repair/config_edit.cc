@@ -50,6 +50,27 @@ const AliasRow* FindAlias(std::string_view key) {
   return nullptr;
 }
 
+// The rules that report a wrong value, by key.
+std::string_view CodeOf(std::string_view field) {
+  static constexpr std::pair<std::string_view, std::string_view> kCodes[] = {
+      {"bits", "GD106"},     {"group_size", "GD107"},        {"sym", "GD108"},
+      {"desc_act", "GD110"}, {"checkpoint_format", "GD109"}, {"pack_dtype", "GD124"},
+      {"lm_head", "GD125"},  {"dynamic", "GD116"},           {"quant_method", "GD118"},
+  };
+  for (const auto& [key, code] : kCodes) {
+    if (key == field) return code;
+  }
+  return "";
+}
+
+// Names of data sets ("wikitext2", "c4-new") are short; a list or a long text is the calibration data itself.
+bool IsCalibrationData(const JsonMember& member) {
+  constexpr size_t kLongestName = 1000;  // bytes
+  if (member.key != "dataset") return false;
+  if (member.value.kind == JsonKind::kArray) return !member.value.items.empty();
+  return member.value.kind == JsonKind::kString && member.value.range.end - member.value.range.begin > kLongestName;
+}
+
 class Comparer {
  public:
   Comparer(const Examination& exam, const SettingsObject& settings, ConfigTarget target, const SettledSettings& settled)
@@ -87,23 +108,38 @@ class Comparer {
     return JudgeDeclared(declared, exam_).agreement != Agreement::kWrong;
   }
 
-  void Push(KeyChange::Kind kind, std::string_view key, std::string have, std::string want, std::string reason,
-            Basis basis, size_t member) {
-    changes_.push_back({kind, std::string(key), std::move(have), std::move(want), std::move(reason), basis, member});
+  void Push(KeyChange change) { changes_.push_back(std::move(change)); }
+  std::string HaveText(const JsonMember& member) const { return std::string(Spelled(settings_.text, member.value)); }
+  void Remove(size_t i, const JsonMember& member, std::string reason, std::string_view code) {
+    Push({.kind = KeyChange::Kind::kRemove,
+          .key = member.key,
+          .have = HaveText(member),
+          .reason = std::move(reason),
+          .code = std::string(code),
+          .member = i});
   }
   void Set(size_t i, const JsonMember& member, std::string want, std::string_view field) {
     const SettledKey* key = settled_.Find(field);
-    Push(KeyChange::Kind::kSet, member.key, std::string(Spelled(settings_.text, member.value)), std::move(want),
-         key != nullptr ? key->reason : "", key != nullptr ? key->basis : Basis::kProved, i);
+    Push({.kind = KeyChange::Kind::kSet,
+          .key = member.key,
+          .have = HaveText(member),
+          .want = std::move(want),
+          .reason = key != nullptr ? key->reason : "",
+          .code = std::string(CodeOf(field)),
+          .basis = key != nullptr ? key->basis : Basis::kProved,
+          .member = i});
   }
 
   void CompareMember(size_t i, const JsonMember& member) {
     if (member.key == "is_marlin_format") {
-      Push(KeyChange::Kind::kRemove, member.key, std::string(Spelled(settings_.text, member.value)), "",
-           "the tensors are not in the Marlin layout, and GPTQModel 6 and later refuse a file with this key, even if "
-           "it is false",
-           Basis::kProved, i);
-      return;
+      return Remove(
+          i, member,
+          "the tensors are not in the Marlin layout, and GPTQModel 6 and later refuse a file with this key, even if "
+          "it is false",
+          "GD113");
+    }
+    if (IsCalibrationData(member)) {
+      return Remove(i, member, "calibration data have no bearing on loading", "GD114");
     }
     if (member.key == "quant_method") return CompareMethod(i, member);
     const AliasRow* alias = FindAlias(member.key);
@@ -118,10 +154,16 @@ class Comparer {
     if (field == "lm_head" && want == nullptr) return;
     if (want == nullptr || !IsKnownField(field)) return;
     if (!SameScalar(member.value, *want)) return Set(i, member, std::string(Spelled(text_, *want)), field);
-    if (alias != nullptr && alias->renamed && Have(alias->key) == nullptr) {
-      Push(KeyChange::Kind::kRename, member.key, std::string(Spelled(settings_.text, member.value)),
-           std::string(alias->key), "not every loader knows this spelling", Basis::kProved, i);
-    }
+    if (alias != nullptr && alias->renamed && Have(alias->key) == nullptr) Rename(i, member, alias->key);
+  }
+  void Rename(size_t i, const JsonMember& member, std::string_view key) {
+    Push({.kind = KeyChange::Kind::kRename,
+          .key = member.key,
+          .have = HaveText(member),
+          .want = std::string(key),
+          .reason = "not every loader knows this spelling",
+          .code = "GD113",
+          .member = i});
   }
 
   static bool IsKnownField(std::string_view key) {
@@ -146,8 +188,13 @@ class Comparer {
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const bool family = settings_.file != nullptr && settings_.file->method_family == "gptq";
     if (family && lower != "gptq") return;  // auto-round and the like: another loader's right name
-    Push(KeyChange::Kind::kSet, member.key, std::string(Spelled(settings_.text, member.value)), "\"gptq\"",
-         lower == "gptq" ? "transformers compares the name exactly" : "the tensors are GPTQ's", Basis::kProved, i);
+    Push({.kind = KeyChange::Kind::kSet,
+          .key = member.key,
+          .have = HaveText(member),
+          .want = "\"gptq\"",
+          .reason = lower == "gptq" ? "transformers compares the name exactly" : "the tensors are GPTQ's",
+          .code = "GD118",
+          .member = i});
   }
 
   void CompareDynamic(size_t i, const JsonMember& member, const JsonValue* want) {
@@ -156,9 +203,7 @@ class Comparer {
     const bool empty = member.value.IsObject() && member.value.members.empty();
     if (want == nullptr) {
       if (null || empty || !GivesOtherSettings()) return;
-      Push(KeyChange::Kind::kRemove, member.key, std::string(Spelled(settings_.text, member.value)), "",
-           "it gives modules other settings than their tensors have", Basis::kProved, i);
-      return;
+      return Remove(i, member, "it gives modules other settings than their tensors have", "GD116");
     }
     Set(i, member, std::string(Spelled(text_, *want)), "dynamic");
   }
@@ -183,6 +228,11 @@ class Comparer {
   void AddMissing(const JsonMember& member) {
     if (HasSpelling(member.key)) return;
     const std::string& key = member.key;
+    // A section for another loader (auto-round) says the rest in its own words.
+    const JsonValue* method = Have("quant_method");
+    const bool common = method == nullptr || method->text == "gptq" || settings_.file == nullptr ||
+                        settings_.file->method_family != "gptq";
+    if (!common && key != "bits" && key != "group_size" && key != "sym") return;
     if (key == "quant_method") {
       // transformers refuses a section without it; in a file of its own every loader takes gptq for granted.
       if (target_ != ConfigTarget::kConfigJsonSection) return;
@@ -198,9 +248,14 @@ class Comparer {
       return;
     }
     const SettledKey* settled = settled_.Find(key);
-    Push(KeyChange::Kind::kAdd, key, "", std::string(Spelled(text_, member.value)),
-         settled != nullptr ? settled->reason : "loaders need it to recognise GPTQ",
-         settled != nullptr ? settled->basis : Basis::kProved, 0);
+    Push({.kind = KeyChange::Kind::kAdd,
+          .key = key,
+          .want = std::string(Spelled(text_, member.value)),
+          .reason = settled != nullptr ? settled->reason : "loaders need it to recognise GPTQ",
+          .code = key == "dynamic" || key == "checkpoint_format" || key == "pack_dtype" || key == "lm_head"
+                      ? std::string(CodeOf(key))
+                      : "GD104",
+          .basis = settled != nullptr ? settled->basis : Basis::kProved});
   }
 
   const Examination& exam_;

@@ -21,6 +21,7 @@ struct KeyChange {
   std::string have;    // the value as spelled; empty for kAdd
   std::string want;    // the value as it will be spelled; for kRename the key
   std::string reason;  // one sentence
+  std::string code;    // the rule that reports it
   Basis basis = Basis::kProved;
   size_t member = 0;  // in the object; kAdd: unused
 };

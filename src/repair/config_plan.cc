@@ -17,7 +17,8 @@ Applicability ApplicabilityOf(Basis basis) {
 
 class ConfigPlanner {
  public:
-  ConfigPlanner(const SettledSettings& settled, Draft& draft) : exam_(draft.exam()), settled_(settled), draft_(draft) {}
+  ConfigPlanner(const FixOptions& options, const SettledSettings& settled, Draft& draft)
+      : exam_(draft.exam()), options_(options), settled_(settled), draft_(draft) {}
 
   Status Plan(ConfigTarget target) {
     target_ = target;
@@ -58,24 +59,37 @@ class ConfigPlanner {
           "(gptq-doctor fix MODEL --base DIR) or from where the model was downloaded");
       return Ok();
     }
+    const char* code = CodeOfAbsence();
+    if (!options_.Selects(code)) return Ok();
     file_->after = GenerateConfig(exam_, target_, settled_).text + "\n";
-    ExplainWhole("there is no quantize_config.json, and AutoGPTQ and other loaders read nothing else");
+    ExplainWhole(code, "there is no quantize_config.json, and AutoGPTQ and other loaders read nothing else");
     return Ok();
   }
 
-  // One reason for the file, one for each key that rests on more than the file's absence.
-  void ExplainWhole(std::string why) {
+  // GD101 where neither file says that the model is GPTQ.
+  const char* CodeOfAbsence() const {
+    bool declared = false;
+    for (const QuantConfigFile& file : exam_.configs.files) {
+      const bool stands = file.reading != ConfigReading::kAbsent && file.reading != ConfigReading::kNamesake &&
+                          file.reading != ConfigReading::kForeign;
+      declared = declared || (stands && file.file != file_->name);
+    }
+    if (!declared) return "GD101";
+    return target_ == ConfigTarget::kQuantizeConfigJson ? "GD102" : "GD103";
+  }
+
+  // One reason for the file, and one a key for the first that is written whole.
+  void ExplainWhole(const char* code, std::string why) {
     Applicability applicability = Applicability::kCertain;
-    std::string proofs;
+    std::vector<std::string> reasons;
     for (const SettledKey& key : settled_.keys) {
-      if (settled_.Find(key.key) != &key) continue;
+      if (settled_.Find(key.key) != &key) continue;  // an assumption follows
       if (key.basis == Basis::kAssumed) applicability = Applicability::kAssumed;
+      if (!key.reason.empty()) reasons.push_back(key.key + ": " + key.reason);
     }
-    Draft::Explain(file_, "", std::move(why), applicability);
-    for (const SettledKey& key : settled_.keys) {
-      if (settled_.Find(key.key) != &key || key.reason.empty()) continue;
-      Draft::Explain(file_, "", key.key + ": " + key.reason, ApplicabilityOf(key.basis));
-    }
+    if (writes_whole_) reasons = {"the settings are those of the other file, for the same reasons"};
+    Draft::Explain(file_, code, std::move(why), applicability);
+    for (std::string& reason : reasons) Draft::Explain(file_, code, std::move(reason), applicability);
     writes_whole_ = true;
   }
 
@@ -86,10 +100,12 @@ class ConfigPlanner {
                                                      std::to_string(first->place.column) + ": " +
                                                      EscapeTerminal(first->message) + ")";
     if (!document.repairable) return Refuse("is not valid JSON" + place);
+    if (!options_.Selects("GD105")) return Refuse("is not valid JSON" + place);
     file_->after = ApplyRepairs(*file_->after, document);
     for (const JsonDefect& defect : document.defects) {
       if (!defect.range) continue;
-      Draft::Explain(file_, "", "line " + std::to_string(defect.place.line) + ": " + EscapeTerminal(defect.message),
+      Draft::Explain(file_, "GD105",
+                     "line " + std::to_string(defect.place.line) + ": " + EscapeTerminal(defect.message),
                      Applicability::kCertain);
     }
     return ParseJson(*file_->after).valid ? Ok() : Status(Refuse("is not valid JSON" + place));
@@ -102,14 +118,18 @@ class ConfigPlanner {
     const QuantConfigFile read = ReadQuantConfig(file_->name, *file_->after, pointer);
     if (read.reading == ConfigReading::kForeign) return ReplaceForeign(*object, root, read);
     const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
-    const std::vector<KeyChange> changes = ChangesOf(exam_, settings, target_, settled_);
+    std::vector<KeyChange> changes = ChangesOf(exam_, settings, target_, settled_);
+    std::erase_if(changes, [&](const KeyChange& change) { return !options_.Selects(change.code); });
     if (changes.empty()) return Ok();
-    for (const KeyChange& change : changes) Draft::Explain(file_, "", Describe(change), ApplicabilityOf(change.basis));
+    for (const KeyChange& change : changes)
+      Draft::Explain(file_, change.code, Describe(change), ApplicabilityOf(change.basis));
     file_->after = ApplyChanges(*file_->after, root, *object, changes);
     return Verify();
   }
 
   Status AddSection(const JsonValue& root) {
+    const char* code = CodeOfAbsence();
+    if (!options_.Selects(code)) return Ok();
     const std::string section = GenerateConfig(exam_, target_, settled_).text;
     const JsonValue* present = root.Find("quantization_config");
     JsonEditor editor(*file_->after, root);
@@ -120,7 +140,7 @@ class ConfigPlanner {
       editor.Replace(present->range, RenderJson(section, *parsed.root, LayoutOf(*file_->after, root, root)));
     }
     file_->after = editor.Apply();
-    ExplainWhole("there is no quantization_config, and transformers, vLLM and others read nothing else");
+    ExplainWhole(code, "there is no quantization_config, and transformers, vLLM and others read nothing else");
     return Verify();
   }
 
@@ -132,6 +152,7 @@ class ConfigPlanner {
         return Ok();
       }
     }
+    if (!options_.Selects("GD118")) return Ok();
     const std::string text = GenerateConfig(exam_, target_, settled_).text;
     const JsonDocument parsed = ParseJson(text);
     JsonEditor editor(*file_->after, root);
@@ -140,8 +161,8 @@ class ConfigPlanner {
     editor.Replace(object.range,
                    target_ == ConfigTarget::kConfigJsonSection ? RenderJson(text, *parsed.root, layout) : text);
     file_->after = editor.Apply();
-    ExplainWhole("it declares " + EscapeTerminal(read.quant_method.value_or("another method")) +
-                 ", but every quantized module is GPTQ's");
+    ExplainWhole("GD118", "it declares " + EscapeTerminal(read.quant_method.value_or("another method")) +
+                              ", but every quantized module is GPTQ's");
     return Verify();
   }
 
@@ -153,7 +174,8 @@ class ConfigPlanner {
     const std::string pointer = target_ == ConfigTarget::kConfigJsonSection ? "/quantization_config" : "";
     const QuantConfigFile read = ReadQuantConfig(file_->name, *file_->after, pointer);
     const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
-    const std::vector<KeyChange> left = ChangesOf(exam_, settings, target_, settled_);
+    std::vector<KeyChange> left = ChangesOf(exam_, settings, target_, settled_);
+    std::erase_if(left, [&](const KeyChange& change) { return !options_.Selects(change.code); });
     if (left.empty()) return Ok();
     return Error{ErrorKind::kInternal, file_->name, "the repaired text still differs: " + Describe(left[0])};
   }
@@ -163,6 +185,7 @@ class ConfigPlanner {
 
  private:
   const Examination& exam_;
+  const FixOptions& options_;
   const SettledSettings& settled_;
   Draft& draft_;
   ConfigTarget target_ = ConfigTarget::kQuantizeConfigJson;
@@ -175,7 +198,7 @@ class ConfigPlanner {
 Status PlanConfigs(const FixOptions& options, Draft& draft) {
   Result<SettledSettings> settled = SettleSettings(draft.exam(), options.assumptions);
   if (!settled) return settled.error();
-  ConfigPlanner planner(*settled, draft);
+  ConfigPlanner planner(options, *settled, draft);
   for (const ConfigTarget target : {ConfigTarget::kQuantizeConfigJson, ConfigTarget::kConfigJsonSection}) {
     if (Status status = planner.Plan(target); !status) return status;
   }

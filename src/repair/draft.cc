@@ -12,7 +12,9 @@ constexpr uint64_t kMaxConfig = 256 << 20;  // bytes; calibration data ends up i
 }  // namespace
 
 Result<DraftFile*> Draft::Open(const std::string& name) {
-  if (const auto it = files_.find(name); it != files_.end()) return &it->second;
+  for (DraftFile& open : files_) {
+    if (open.name == name) return &open;
+  }
   DraftFile file{.name = name};
   const Result<FileEntry> entry = exam_.source->Stat(name);
   if (!entry && entry.error().kind != ErrorKind::kNotFound) return entry.error();
@@ -27,7 +29,7 @@ Result<DraftFile*> Draft::Open(const std::string& name) {
     file.before = std::move(*text);
     file.after = file.before;
   }
-  return &files_.emplace(name, std::move(file)).first->second;
+  return &files_.emplace_back(std::move(file));
 }
 
 void Draft::Explain(DraftFile* file, std::string_view code, std::string reason, Applicability applicability) {
@@ -40,10 +42,10 @@ void Draft::Explain(DraftFile* file, std::string_view code, std::string reason, 
 
 Plan Draft::Finish() {
   plan_.model = exam_.source->DisplayPath();
-  for (auto& [name, file] : files_) {
+  for (DraftFile& file : files_) {
     if (!file.after && !file.existed) continue;
     if (file.existed && file.after && *file.after == file.before) continue;
-    Edit edit{.file = name, .applicability = file.applicability, .codes = file.codes, .reasons = file.reasons};
+    Edit edit{.file = file.name, .applicability = file.applicability, .codes = file.codes, .reasons = file.reasons};
     edit.kind = !file.after ? EditKind::kRemove : file.existed ? EditKind::kReplace : EditKind::kCreate;
     if (file.existed) {
       edit.before_sha256 = Sha256(file.before);

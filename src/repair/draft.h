@@ -4,7 +4,7 @@
 // A plan in the making. Several repairs may change one file: each sees the text as the ones before left it, and the
 // plan has one edit a file. Reads files, writes none.
 
-#include <map>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,13 +37,13 @@ class Draft {
   void Manual(std::string file, std::string text) { plan_.manual.push_back({std::move(file), std::move(text)}); }
   Plan& plan() { return plan_; }
 
-  // Edits for everything that differs, sorted by name, renames last.
+  // Edits for everything that differs, in the order in which files were opened, renames last.
   Plan Finish();
 
  private:
   const Examination& exam_;
   Plan plan_;
-  std::map<std::string, DraftFile> files_;
+  std::deque<DraftFile> files_;  // stable addresses
   std::vector<Edit> renames_;
 };
 

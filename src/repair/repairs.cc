@@ -5,18 +5,23 @@
 namespace gptq_doctor {
 namespace {
 
-bool IsSelected(const Repair& repair, const std::vector<std::string>& select) {
-  if (select.empty()) return true;
-  return std::any_of(select.begin(), select.end(), [&](const std::string& word) {
-    return word == repair.name || std::find(repair.codes.begin(), repair.codes.end(), word) != repair.codes.end();
-  });
+bool IsSelected(const Repair& repair, const FixOptions& options) {
+  return std::any_of(repair.codes.begin(), repair.codes.end(),
+                     [&](std::string_view code) { return options.Selects(code); });
 }
 
 }  // namespace
 
+bool FixOptions::Selects(std::string_view code) const {
+  return select.empty() || std::find(select.begin(), select.end(), code) != select.end();
+}
+
 std::span<const Repair> RepairTable() {
   static const std::vector<Repair> kTable = {
-      {.name = "configuration", .codes = {}, .plan = PlanConfigs},
+      {.name = "configuration",
+       .codes = {"GD101", "GD102", "GD103", "GD104", "GD105", "GD106", "GD107", "GD108", "GD109", "GD110", "GD111",
+                 "GD113", "GD114", "GD116", "GD118", "GD124", "GD125", "GD140", "GD141", "GD142", "GD143"},
+       .plan = PlanConfigs},
   };
   return kTable;
 }
@@ -24,7 +29,7 @@ std::span<const Repair> RepairTable() {
 Result<Plan> MakePlan(const Examination& exam, const FixOptions& options) {
   Draft draft(exam);
   for (const Repair& repair : RepairTable()) {
-    if (!IsSelected(repair, options.select)) continue;
+    if (!IsSelected(repair, options)) continue;
     if (Status status = repair.plan(options, draft); !status) return status.error();
   }
   return draft.Finish();

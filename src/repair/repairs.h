@@ -15,9 +15,10 @@ namespace gptq_doctor {
 
 struct FixOptions {
   std::vector<Assumption> assumptions;
-  std::vector<std::string> select;  // rule codes or names; empty: every repair
+  std::vector<std::string> select;  // rule codes; empty: every repair
   std::string base_config;          // text of the base model's config.json; empty: none
   std::string base_name;            // what the user called it, for reasons
+  bool Selects(std::string_view code) const;
 };
 
 struct Repair {
