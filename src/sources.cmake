@@ -32,9 +32,14 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
+  src/gptq/key_table.cc
   src/gptq/module_pattern.cc
   src/gptq/name_fold.cc
   src/gptq/packing.cc
+  src/gptq/quant_config_files.cc
+  src/gptq/quant_config_reader.cc
+  src/gptq/quant_config_writer.cc
+  src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc
   src/infer/batch_reader.cc
@@ -119,52 +124,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/rule_pages.cc
   src/report/style.cc
   src/report/summary.cc
-  src/base/json.cc
-  src/base/json_parser.cc
-  src/base/local_sink.cc
-  src/base/local_source.cc
-  src/base/memory_source.cc
-  src/base/os_error.cc
-  src/base/storage.cc
-  src/base/text.cc
-  src/base/text_match.cc
-  src/base/text_table.cc
-  src/base/thread_pool.cc
-  src/gptq/format_predicates.cc
-  src/gptq/format_table.cc
-  src/gptq/inventory.cc
-  src/gptq/key_table.cc
-  src/gptq/packing.cc
-  src/gptq/quant_config_files.cc
-  src/gptq/quant_config_reader.cc
-  src/gptq/quant_config_writer.cc
-  src/gptq/settings_reader.cc
-  src/gptq/suffix_table.cc
-  src/infer/assemble.cc
-  src/infer/batch_reader.cc
-  src/infer/code_window.cc
-  src/infer/dynamic_rules.cc
-  src/infer/evidence.cc
-  src/infer/examination.cc
-  src/infer/infer.cc
-  src/infer/infer_act_order.cc
-  src/infer/infer_bits.cc
-  src/infer/infer_checkpoint_format.cc
-  src/infer/infer_group_size.cc
-  src/infer/infer_sym.cc
-  src/infer/module_groups.cc
-  src/infer/module_reading.cc
-  src/infer/value_checks.cc
-  src/repair/config_edit.cc
-  src/repair/generate.cc
-  src/repair/json_edit.cc
-  src/repair/settled_settings.cc
-  src/report/json_report.cc
-  src/report/json_writer.cc
-  src/report/markdown_report.cc
-  src/report/reporter_table.cc
-  src/report/style.cc
-  src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
   src/rules/config_files.cc
@@ -177,6 +136,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/model_config_rules.cc
   src/rules/module_sets.cc
   src/rules/rule_table.cc
+  src/rules/size.cc
   src/rules/structure.cc
   src/rules/support.cc
   src/rules/table_config.cc
