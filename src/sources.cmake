@@ -12,6 +12,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
+  src/dequant/dense_config.cc
+  src/dequant/dequantize.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
   src/dequant/model_writer.cc
@@ -92,6 +94,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/defect_list.cc
   src/model/dtype.cc
   src/model/file_role.cc
+  src/model/family_biases.cc
   src/model/header_entry.cc
   src/model/header_layout.cc
   src/model/header_parser.cc
@@ -150,6 +153,7 @@ set(GPTQ_DOCTOR_SOURCES
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_apply.cc
   src/cli/cmd_config.cc
+  src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
   src/cli/cmd_rules.cc
@@ -160,6 +164,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/main.cc
   src/cli/open_model.cc
   src/cli/plan_text.cc
+  src/cli/progress.cc
   src/cli/run.cc
   src/cli/session.cc
 )
