@@ -1,5 +1,6 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
+  src/base/bulk_memory.cc
   src/base/bytes.cc
   src/base/json.cc
   src/base/json_parser.cc
