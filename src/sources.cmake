@@ -1,6 +1,5 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
-  src/base/bulk_memory.cc
   src/base/bytes.cc
   src/base/json.cc
   src/base/json_parser.cc
@@ -13,8 +12,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
-  src/dequant/dense_config.cc
-  src/dequant/dequantize.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
   src/dequant/model_writer.cc
@@ -35,14 +32,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
-  src/gptq/key_table.cc
   src/gptq/module_pattern.cc
   src/gptq/name_fold.cc
   src/gptq/packing.cc
-  src/gptq/quant_config_files.cc
-  src/gptq/quant_config_reader.cc
-  src/gptq/quant_config_writer.cc
-  src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc
   src/infer/batch_reader.cc
@@ -95,7 +87,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/defect_list.cc
   src/model/dtype.cc
   src/model/file_role.cc
-  src/model/family_biases.cc
   src/model/header_entry.cc
   src/model/header_layout.cc
   src/model/header_parser.cc
@@ -128,6 +119,52 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/rule_pages.cc
   src/report/style.cc
   src/report/summary.cc
+  src/base/json.cc
+  src/base/json_parser.cc
+  src/base/local_sink.cc
+  src/base/local_source.cc
+  src/base/memory_source.cc
+  src/base/os_error.cc
+  src/base/storage.cc
+  src/base/text.cc
+  src/base/text_match.cc
+  src/base/text_table.cc
+  src/base/thread_pool.cc
+  src/gptq/format_predicates.cc
+  src/gptq/format_table.cc
+  src/gptq/inventory.cc
+  src/gptq/key_table.cc
+  src/gptq/packing.cc
+  src/gptq/quant_config_files.cc
+  src/gptq/quant_config_reader.cc
+  src/gptq/quant_config_writer.cc
+  src/gptq/settings_reader.cc
+  src/gptq/suffix_table.cc
+  src/infer/assemble.cc
+  src/infer/batch_reader.cc
+  src/infer/code_window.cc
+  src/infer/dynamic_rules.cc
+  src/infer/evidence.cc
+  src/infer/examination.cc
+  src/infer/infer.cc
+  src/infer/infer_act_order.cc
+  src/infer/infer_bits.cc
+  src/infer/infer_checkpoint_format.cc
+  src/infer/infer_group_size.cc
+  src/infer/infer_sym.cc
+  src/infer/module_groups.cc
+  src/infer/module_reading.cc
+  src/infer/value_checks.cc
+  src/repair/config_edit.cc
+  src/repair/generate.cc
+  src/repair/json_edit.cc
+  src/repair/settled_settings.cc
+  src/report/json_report.cc
+  src/report/json_writer.cc
+  src/report/markdown_report.cc
+  src/report/reporter_table.cc
+  src/report/style.cc
+  src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
   src/rules/config_files.cc
@@ -140,7 +177,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/model_config_rules.cc
   src/rules/module_sets.cc
   src/rules/rule_table.cc
-  src/rules/size.cc
   src/rules/structure.cc
   src/rules/support.cc
   src/rules/table_config.cc
@@ -154,7 +190,6 @@ set(GPTQ_DOCTOR_SOURCES
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_apply.cc
   src/cli/cmd_config.cc
-  src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
   src/cli/cmd_rules.cc
@@ -165,7 +200,6 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/main.cc
   src/cli/open_model.cc
   src/cli/plan_text.cc
-  src/cli/progress.cc
   src/cli/run.cc
   src/cli/session.cc
 )

@@ -1,5 +1,15 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
+  infer/act_order_test.cc
+  infer/checkpoint_format_test.cc
+  infer/dynamic_rules_test.cc
+  infer/evidence_test.cc
+  infer/examination_test.cc
+  infer/group_size_test.cc
+  infer/infer_test.cc
+  infer/real_packers_test.cc
+  infer/value_checks_test.cc
+  infer/zeros_test.cc
   repair/apply_test.cc
   repair/config_plan_test.cc
   repair/diff_test.cc
@@ -23,23 +33,21 @@ set(GPTQ_DOCTOR_TESTS
   cli/fix_test.cc
   cli/schema_test.cc
   dequant/kernel_test.cc
-  gptq/config_reading_test.cc
-  gptq/config_writing_test.cc
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
+  model/header_test.cc
+  model/sniff_test.cc
+  model/shard_index_test.cc
+  model/tensor_index_test.cc
+  model/model_dir_test.cc
+  model/model_config_test.cc
   model/header_cases.cc
   loaders/opening_story_test.cc
   loaders/select_test.cc
   loaders/support.cc
-  model/header_test.cc
-  model/model_config_test.cc
-  model/model_dir_test.cc
   model/probe_test.cc
-  model/shard_index_test.cc
-  model/sniff_test.cc
-  model/tensor_index_test.cc
   repair/apply_test.cc
   repair/config_plan_test.cc
   repair/diff_test.cc

@@ -5,6 +5,7 @@
 // file, offsets that do not hold the shape) is an empty span; unreadable and changed files are reported once each.
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -43,7 +44,7 @@ class BatchReader {
   const TensorIndex& tensors_;
   ThreadPool* pool_;
   std::vector<Piece> pieces_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
   std::set<uint16_t> reported_;
   uint64_t bytes_ = 0;
 };

@@ -1,7 +1,8 @@
 #include "infer/code_window.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "infer/batch_reader.h"
@@ -48,6 +49,41 @@ float ScaleAt(std::span<const char> bytes, int scale_bits, size_t i) {
   }
   const uint16_t raw = LoadLe16(bytes.data() + 2 * i);
   return scale_bits == 16 ? HalfToFloat(raw) : BfloatToFloat(raw);
+}
+
+// Counts on the bit patterns: magnitudes of floats order like the integers that hold them.
+template <typename Word>
+void CountPatterns(std::span<const char> bytes, Word infinity, Word largest_fit, ScaleReport& report) {
+  constexpr Word kMagnitude = static_cast<Word>(~Word{0}) >> 1;
+  int64_t not_finite = 0, zero = 0, large = 0;
+  const size_t count = bytes.size() / sizeof(Word);
+  for (size_t i = 0; i < count; ++i) {
+    Word raw;
+    std::memcpy(&raw, bytes.data() + i * sizeof(Word), sizeof(Word));
+    raw &= kMagnitude;
+    not_finite += raw >= infinity;
+    zero += raw == 0;
+    large += raw > largest_fit;
+  }
+  report = {
+      .read = static_cast<int64_t>(count), .not_finite = not_finite, .zero = zero, .overflow = large - not_finite};
+}
+
+ScaleReport CountScales(std::span<const char> bytes, int scale_bits, int bits) {
+  // The zero point lies somewhere in the range, so at least half of it is reached on one side. A power of two: exact in
+  // F16.
+  const float largest = kHalfMax / static_cast<float>(1 << (bits - 1));
+  ScaleReport report;
+  if (scale_bits == 16) {
+    CountPatterns<uint16_t>(bytes, 0x7C00, FloatToHalf(largest), report);
+  } else if (scale_bits == 17) {
+    const uint16_t nearest = FloatToBfloat(largest);
+    const bool above = BfloatToFloat(nearest) > largest;
+    CountPatterns<uint16_t>(bytes, 0x7F80, static_cast<uint16_t>(nearest - above), report);
+  } else {
+    CountPatterns<uint32_t>(bytes, 0x7F800000, std::bit_cast<uint32_t>(largest), report);
+  }
+  return report;
 }
 
 int64_t GroupOf(const Draft& d, int64_t k) {
@@ -200,7 +236,7 @@ class Windows {
   }
 
   static void ReadStored(const Draft& d, CodeLayout layout, CodeWindow& w) {
-    if (d.zero_rows == 0) return;
+    if (d.zero_rows == 0 || d.report->zeros.kind != ZeroKind::kVaried) return;
     const auto row_bytes = static_cast<int64_t>(SoundBytes(*d.t.qzeros) / d.t.qzeros->dims()[0]);
     const std::span<const char> bytes = d.report->zero_bytes;
     // Cut rows hold fewer fields than there are columns; the missing ones stay 0 and the class carries a contradiction.
@@ -223,20 +259,17 @@ class Windows {
     const int64_t outputs = d.facts->out_features;
     const auto count = bytes.size() / (w.scale_bits == 32 ? 4 : 2);
     if (count < static_cast<size_t>(d.scale_rows * outputs)) return;
+    out.scales = CountScales(bytes, w.scale_bits, w.bits);
+    // Single values matter only for witnesses in varied zeros and for scales of 0.
+    if (d.report->zeros.kind != ZeroKind::kVaried && out.scales.zero == 0) return;
     w.scale_rows = d.scale_rows;
     w.scales.resize(static_cast<size_t>(d.scale_rows * d.columns));
-    const auto top = static_cast<float>((1 << w.bits) - 1);
     for (int64_t g = 0; g < d.scale_rows; ++g) {
-      for (int64_t n = 0; n < outputs; ++n) {
-        const float scale = ScaleAt(bytes, w.scale_bits, static_cast<size_t>(g * outputs + n));
-        out.scales.not_finite += !std::isfinite(scale);
-        out.scales.zero += scale == 0;
-        // The zero point lies somewhere in the range, so at least half of it is reached on one side.
-        out.scales.overflow += std::isfinite(scale) && std::fabs(scale) * (top + 1) / 2 > kHalfMax;
-        if (n < d.columns) w.scales[static_cast<size_t>(g * d.columns + n)] = scale;
+      for (int64_t n = 0; n < d.columns; ++n) {
+        w.scales[static_cast<size_t>(g * d.columns + n)] =
+            ScaleAt(bytes, w.scale_bits, static_cast<size_t>(g * outputs + n));
       }
     }
-    out.scales.read = d.scale_rows * outputs;
     if (out.scales.zero > 0) CountZeroInUse(out);
   }
 

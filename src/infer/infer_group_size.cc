@@ -25,7 +25,9 @@ bool Fits(const ClassFacts& facts, int64_t group) {
 // One candidate's claim on the classes that are left.
 struct Claim {
   int64_t weight = 0;
-  bool exact = false, declared = false, power = false, integral = false;
+  bool exact = false, declared = false, power = false;
+  int64_t integral = 0;  // classes whose channels it divides without a rest
+  int64_t classes = 0;
   int64_t group = 0;
   auto Rank() const { return std::tuple(weight, exact, declared, power, integral, -group); }
 };
@@ -88,7 +90,8 @@ class Resolver {
       for (size_t c = 0; c < in_.classes.size(); ++c) {
         if (!Open(c) || !Claims(c, group)) continue;
         claim.weight += in_.weights[c] + 1;
-        claim.integral |= in_.classes[c].in_features == group * in_.classes[c].groups;
+        ++claim.classes;
+        claim.integral += in_.classes[c].in_features == group * in_.classes[c].groups;
       }
       if (claim.weight > 0 && (!best || claim.Rank() > best->Rank())) best = claim;
     }
@@ -105,7 +108,9 @@ class Resolver {
       high = std::min(high, in_.classes[c].group_max);
     }
     const bool single = low == high;
-    const bool settled = single || claim.exact || claim.declared || claim.power;
+    const bool modal = claim.integral > 1 && claim.integral == claim.classes;
+    const bool voiced = claim.exact || claim.declared || claim.power;
+    const bool settled = single || voiced || modal;
     for (size_t c = 0; c < in_.classes.size(); ++c) {
       if (!Open(c) || !Claims(c, claim.group)) continue;
       // An interval without a power of two and without any other voice stays an interval.
@@ -115,6 +120,7 @@ class Resolver {
         continue;
       }
       out_.by_class[c] = claim.group;
+      if (!voiced && claim.classes == 1) lonely_.insert(c);
       out_.confidence[c] = single || claim.exact || in_.exact[c] ? Confidence::kCertain : Confidence::kInferred;
       out_.by_declaration[c] = claim.declared && !single && !claim.exact && !claim.power;
       base_weight_[claim.group] += in_.weights[c] + 1;
@@ -130,17 +136,17 @@ class Resolver {
     return base;
   }
 
+  // Padded in_features leave more groups than the channels need: a class whose odd size nothing else supports follows
+  // the base.
   void SettleOddOnes() {
     for (size_t c : unsettled_) out_.by_class[c].reset();
     const std::optional<int64_t> base = Base();
-    for (size_t c = 0; c < in_.classes.size(); ++c) {
-      if (!Open(c) || !base || unsettled_.contains(c)) continue;
-      // No group size explains this class alone: padded in_features leave more groups than the channels need.
+    for (size_t c = 0; c < in_.classes.size() && base; ++c) {
+      if ((!Open(c) && !lonely_.contains(c)) || out_.by_class[c] == base) continue;
       const int64_t extra = in_.classes[c].groups - GroupsFor(in_.classes[c].in_features, *base);
-      if (extra > 0 && extra <= kPaddedGroups) {
-        out_.by_class[c] = base;
-        out_.confidence[c] = Confidence::kInferred;
-      }
+      if (extra <= 0 || extra > kPaddedGroups) continue;
+      out_.by_class[c] = base;
+      out_.confidence[c] = Confidence::kInferred;
     }
   }
 
@@ -175,7 +181,7 @@ class Resolver {
   const GroupSizeInput& in_;
   GroupSizeAnswer out_;
   std::set<int64_t> candidates_, exact_;
-  std::set<size_t> unsettled_;
+  std::set<size_t> unsettled_, lonely_;
   std::map<int64_t, int64_t> base_weight_;
 };
 

@@ -12,19 +12,16 @@
 namespace gptq_doctor {
 namespace {
 
-// A pattern of more parts than this says how many it leaves out.
+// A pattern that lists more parts than this says how many it leaves out.
 constexpr size_t kShownPatterns = 6;
 
-// A message names fewer: it must be read in one line.
-constexpr size_t kMessagePatterns = 2;
-
-std::string JoinPatterns(const std::vector<std::string>& patterns, size_t limit) {
+std::string JoinPatterns(const std::vector<std::string>& patterns) {
   std::string out;
-  for (size_t i = 0; i < patterns.size() && i < limit; ++i) {
+  for (size_t i = 0; i < patterns.size() && i < kShownPatterns; ++i) {
     if (i > 0) out += ", ";
     out += patterns[i];
   }
-  if (patterns.size() > limit) out += ", ... (" + FormatCount(patterns.size() - limit) + " more)";
+  if (patterns.size() > kShownPatterns) out += ", ... (" + FormatCount(patterns.size() - kShownPatterns) + " more)";
   return out;
 }
 
@@ -147,8 +144,8 @@ Finding FindingSink::Finish(Pending& pending) {
   out.name = std::string(pending.rule->name);
   out.severity = report.severity.value_or(pending.rule->severity);
   out.confidence = report.confidence;
-  out.pattern = JoinPatterns(pending.patterns, kShownPatterns);
-  ReplaceNames(report.message, report, JoinPatterns(pending.patterns, kMessagePatterns));
+  out.pattern = JoinPatterns(pending.patterns);
+  ReplaceNames(report.message, report, out.pattern);
   // A single finding is told apart by its name, a folded one by the pattern, a key by its pointer.
   const std::string& subject = report.count == 1 && !report.names.empty() ? report.names.front() : out.pattern;
   out.fingerprint = Fingerprint({out.code, report.file, subject, report.pointer, report.cause, report.value});
