@@ -106,12 +106,15 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/diff.cc
   src/repair/draft.cc
   src/repair/generate.cc
+  src/repair/index_plan.cc
   src/repair/json_edit.cc
+  src/repair/overlay_source.cc
   src/repair/plan_json.cc
   src/repair/repairs.cc
   src/repair/restore.cc
   src/repair/settled_settings.cc
   src/repair/sha256.cc
+  src/repair/weights_plan.cc
   src/report/json_report.cc
   src/report/json_writer.cc
   src/report/markdown_report.cc
@@ -157,6 +160,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/value_checks.cc
   src/repair/config_edit.cc
   src/repair/generate.cc
+  src/repair/index_plan.cc
   src/repair/json_edit.cc
   src/repair/settled_settings.cc
   src/report/json_report.cc

@@ -13,6 +13,7 @@ set(GPTQ_DOCTOR_TESTS
   repair/apply_test.cc
   repair/config_plan_test.cc
   repair/diff_test.cc
+  repair/file_plans_test.cc
   repair/json_edit_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
@@ -51,6 +52,7 @@ set(GPTQ_DOCTOR_TESTS
   repair/apply_test.cc
   repair/config_plan_test.cc
   repair/diff_test.cc
+  repair/file_plans_test.cc
   repair/json_edit_test.cc
   report/golden_test.cc
   report/json_writer_test.cc

@@ -28,6 +28,7 @@ class Fix : public Command {
     CLI::Option* undo = app.add_flag("--undo", undo_, "restore what the last --write changed");
     CLI::Option* check = app.add_flag("--check", check_, "exit 1 if there is anything to repair");
     CLI::Option* plan = app.add_option("--plan", plan_file_, "write the plan to this file, for gptq-doctor apply");
+    app.add_option("--base", base_, "directory of the base model, whose config.json is taken over");
     CLI::Option* out = app.add_option("--out", out_, "write the changed files into this directory instead");
     app.add_option("--select", select_, "only repairs for these rules (codes or names, comma-separated)")
         ->delimiter(',');
@@ -57,6 +58,12 @@ class Fix : public Command {
       if (!assumption) return session.Fail(assumption.error());
       options.assumptions.push_back(std::move(*assumption));
     }
+    if (!base_.empty()) {
+      Result<std::string> config = ReadBase();
+      if (!config) return session.Fail(config.error());
+      options.base_config = std::move(*config);
+      options.base_name = base_;
+    }
     Result<std::unique_ptr<Examination>> exam = ReadExamination(*source_, session.examine_options(), session.context());
     if (!exam) return session.Fail(WithPath(exam.error()));
     Result<Plan> plan = MakePlan(**exam, options);
@@ -80,6 +87,13 @@ class Fix : public Command {
     const std::string nearest = Nearest(word, names);
     return "there is no rule '" + EscapeTerminal(word) + "'" +
            (nearest.empty() ? "; gptq-doctor rules lists them" : "; did you mean " + nearest + "?");
+  }
+
+  Result<std::string> ReadBase() const {
+    constexpr uint64_t kMaxConfig = 64 << 20;  // bytes
+    Result<std::unique_ptr<Source>> base = OpenLocalDirectory(base_);
+    if (!base) return base.error();
+    return ReadWhole(**base, "config.json", kMaxConfig);
   }
 
   // What is asked for with the plan.
@@ -121,6 +135,7 @@ class Fix : public Command {
   std::string NextStep(const Plan& plan) const {
     if (plan.empty()) return "";
     std::string command = "gptq-doctor fix " + ShellQuote(model_);
+    if (!base_.empty()) command += " --base " + ShellQuote(base_);
     for (const std::string& text : assume_) command += " --assume " + ShellQuote(text);
     for (const std::string& text : select_) command += " --select " + ShellQuote(text);
     if (!plan.open.empty()) return NeedsAssumption(plan) + "\n";
@@ -163,7 +178,7 @@ class Fix : public Command {
     return session.Finish(text, exam.errors, code);
   }
 
-  std::string model_, plan_file_, out_;
+  std::string model_, plan_file_, base_, out_;
   bool write_ = false, undo_ = false, check_ = false;
   std::vector<std::string> select_, assume_;
   std::unique_ptr<Source> source_;

@@ -25,6 +25,9 @@ class ConfigPlanner {
     Result<DraftFile*> opened = draft_.Open(FileOf(target));
     if (!opened) return opened.error();
     file_ = *opened;
+    if (target == ConfigTarget::kConfigJsonSection && !options_.base_config.empty()) {
+      if (Status status = OverlayBase(); !status) return status;
+    }
     if (!file_->after) return PlanAbsent();
     if (target == ConfigTarget::kQuantizeConfigJson && IsNamesake()) return Ok();
     const JsonDocument document = ParseJson(*file_->after);
@@ -41,6 +44,24 @@ class ConfigPlanner {
   Error Refuse(const std::string& why) const {
     return {ErrorKind::kRefused, exam_.source->DisplayPath() + "/" + file_->name,
             why + "; mend it by hand first, nothing was written"};
+  }
+
+  // The base model's config.json in place of this one's, without its own quantization section.
+  Status OverlayBase() {
+    const char* code = file_->existed ? "GD143" : "GD140";
+    if (!options_.Selects(code)) return Ok();
+    const JsonDocument document = ParseJson(options_.base_config);
+    if (!document.valid || !document.root || !document.root->IsObject()) {
+      return Error{ErrorKind::kRefused, options_.base_name, "the base model's config.json is not a JSON object"};
+    }
+    JsonEditor editor(options_.base_config, *document.root);
+    for (size_t i = 0; i < document.root->members.size(); ++i) {
+      if (document.root->members[i].key == "quantization_config") editor.Remove(*document.root, i);
+    }
+    std::string text = editor.Apply();
+    file_->after = std::move(text);
+    Draft::Explain(file_, code, "the base model's config.json (" + options_.base_name + ")", Applicability::kCertain);
+    return Ok();
   }
 
   bool IsNamesake() {

@@ -37,10 +37,24 @@ class Draft {
   void Manual(std::string file, std::string text) { plan_.manual.push_back({std::move(file), std::move(text)}); }
   Plan& plan() { return plan_; }
 
+  // Takes back everything since the last Checkpoint().
+  void Checkpoint() { saved_ = {plan_, files_, renames_}; }
+  void RollBack() {
+    plan_ = saved_.plan;
+    files_ = saved_.files;
+    renames_ = saved_.renames;
+  }
+
   // Edits for everything that differs, in the order in which files were opened, renames last.
   Plan Finish();
 
  private:
+  struct State {
+    Plan plan;
+    std::deque<DraftFile> files;
+    std::vector<Edit> renames;
+  };
+  State saved_;
   const Examination& exam_;
   Plan plan_;
   std::deque<DraftFile> files_;  // stable addresses

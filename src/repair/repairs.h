@@ -33,7 +33,9 @@ std::span<const Repair> RepairTable();
 Result<Plan> MakePlan(const Examination& exam, const FixOptions& options);
 
 // The repairs, one file each.
-Status PlanConfigs(const FixOptions& options, Draft& draft);  // config_plan.cc
+Status PlanConfigs(const FixOptions& options, Draft& draft);     // config_plan.cc
+Status PlanIndex(const FixOptions& options, Draft& draft);       // index_plan.cc
+Status PlanWeightName(const FixOptions& options, Draft& draft);  // weights_plan.cc
 
 }  // namespace gptq_doctor
 
