@@ -1,5 +1,6 @@
 # Every source of the library and of the executable, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_SOURCES
+  src/base/bulk_memory.cc
   src/base/bytes.cc
   src/base/json.cc
   src/base/json_parser.cc
@@ -12,6 +13,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
+  src/dequant/dense_config.cc
+  src/dequant/dequantize.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
   src/dequant/model_writer.cc
@@ -32,9 +35,14 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/format_predicates.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
+  src/gptq/key_table.cc
   src/gptq/module_pattern.cc
   src/gptq/name_fold.cc
   src/gptq/packing.cc
+  src/gptq/quant_config_files.cc
+  src/gptq/quant_config_reader.cc
+  src/gptq/quant_config_writer.cc
+  src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc
   src/infer/batch_reader.cc
@@ -87,6 +95,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/defect_list.cc
   src/model/dtype.cc
   src/model/file_role.cc
+  src/model/family_biases.cc
   src/model/header_entry.cc
   src/model/header_layout.cc
   src/model/header_parser.cc
@@ -181,6 +190,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/model_config_rules.cc
   src/rules/module_sets.cc
   src/rules/rule_table.cc
+  src/rules/size.cc
   src/rules/structure.cc
   src/rules/support.cc
   src/rules/table_config.cc
@@ -194,6 +204,7 @@ set(GPTQ_DOCTOR_SOURCES
 set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_apply.cc
   src/cli/cmd_config.cc
+  src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
   src/cli/cmd_rules.cc
@@ -204,6 +215,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/main.cc
   src/cli/open_model.cc
   src/cli/plan_text.cc
+  src/cli/progress.cc
   src/cli/run.cc
   src/cli/session.cc
 )

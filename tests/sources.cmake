@@ -34,21 +34,23 @@ set(GPTQ_DOCTOR_TESTS
   cli/fix_test.cc
   cli/schema_test.cc
   dequant/kernel_test.cc
+  gptq/config_reading_test.cc
+  gptq/config_writing_test.cc
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
-  model/header_test.cc
-  model/sniff_test.cc
-  model/shard_index_test.cc
-  model/tensor_index_test.cc
-  model/model_dir_test.cc
-  model/model_config_test.cc
   model/header_cases.cc
   loaders/opening_story_test.cc
   loaders/select_test.cc
   loaders/support.cc
+  model/header_test.cc
+  model/model_config_test.cc
+  model/model_dir_test.cc
   model/probe_test.cc
+  model/shard_index_test.cc
+  model/sniff_test.cc
+  model/tensor_index_test.cc
   repair/apply_test.cc
   repair/config_plan_test.cc
   repair/diff_test.cc

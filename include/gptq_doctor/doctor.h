@@ -24,6 +24,9 @@ struct ExamineOptions {
   uint64_t sample_bytes = 2 << 20;  // of tensor data, unless deep
   bool simulate_loaders = true;
   bool estimate_memory = true;
+  double min_compression = 0.8;  // of the ratio that the settings promise; below it is a finding
+  // Loaders whose failures are errors, "vllm" or "vllm@0.9"; empty: silent failures of the newest common ones.
+  std::vector<std::string> judge_loaders;
 };
 
 // Shared by many examinations; owns nothing.

@@ -44,6 +44,7 @@ std::unique_ptr<Command> MakeFix();
 std::unique_ptr<Command> MakeTensors();
 std::unique_ptr<Command> MakeRules();
 std::unique_ptr<Command> MakeExplain();
+std::unique_ptr<Command> MakeDequantize();
 
 }  // namespace gptq_doctor
 

@@ -9,6 +9,7 @@ constexpr CommandRow kCommands[] = {
     {"fix", "show, apply or undo the repairs as a diff", MakeFix},
     {"apply", "carry out a plan that fix --plan wrote, exactly", MakeApply},
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
+    {"dequantize", "write a dense model directory (f16, bf16, f32)", MakeDequantize},
     {"explain", "say what a rule means and what to do about it", MakeExplain},
     {"rules", "list every rule", MakeRules},
 };

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -31,6 +33,9 @@ class HeaderReader {
     uint64_t file_size = 0;
   };
   void LookAtHead(size_t file, const ReadOutcome& outcome, std::string_view head);
+  void Parse(size_t file, std::unique_ptr<char[]> text, DefectList& defects);
+  std::unique_ptr<char[]> BorrowBuffer();
+  void ReturnBuffer(std::unique_ptr<char[]> buffer);
 
   Source& source_;
   std::span<const FileEntry> files_;
@@ -38,6 +43,9 @@ class HeaderReader {
   std::vector<ShardHeader> headers_;
   std::vector<Pending> pending_;
   uint64_t body_bytes_ = 0;
+  std::shared_ptr<BulkMemory> bulk_;  // for records and names; null where there are few
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<char[]>> buffers_;  // for headers up to kShort bytes, under mutex_
 };
 
 }  // namespace gptq_doctor

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bulk_memory.h"
 #include "base/storage.h"
 #include "base/thread_pool.h"
 #include "model/defect.h"
@@ -77,8 +78,9 @@ struct TensorRecord {
 struct ShardHeader {
   std::string file;  // relative to the model
   FileIdentity identity;
-  uint64_t header_bytes = 0;          // N; the data region begins at 8 + N
-  std::vector<TensorRecord> tensors;  // sorted by (begin, end); entries that could not be understood are left out
+  uint64_t header_bytes = 0;  // N; the data region begins at 8 + N
+  std::vector<TensorRecord, BulkAllocator<TensorRecord>>
+      tensors;  // sorted by (begin, end); entries that could not be understood are left out
   std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__, first 10,000 pairs
   std::vector<Defect> defects;
   bool readable = false;     // a header was found and its tensors are worth looking at
@@ -89,10 +91,12 @@ struct ShardHeader {
   // Order-independent 128-bit sum of keyed name hashes; equals the index's sum for this shard when both list the same
   // names.
   uint64_t name_sum[2] = {0, 0};
-  std::vector<uint32_t> name_tags;  // HashName() >> 32 of each tensor's name, in the order of `tensors`
+  std::vector<uint32_t, BulkAllocator<uint32_t>>
+      name_tags;  // HashName() >> 32 of each tensor's name, in the order of `tensors`
 
-  std::unique_ptr<char[]> text;                // header bytes, names point here
-  std::vector<std::unique_ptr<char[]>> arena;  // unescaped names and far dims
+  // What names and far dims point to: the header's text where it is long, copies of the names where not, decoded names.
+  std::unique_ptr<char[]> text;
+  std::vector<std::unique_ptr<char[]>> arena;
   uint64_t data_offset() const { return 8 + header_bytes; }
 };
 

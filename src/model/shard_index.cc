@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bulk_memory.h"
 #include "base/text.h"
 #include "model/defect_list.h"
 #include "model/index_reader.h"
@@ -190,6 +191,7 @@ bool ReadText(Source& source, const FileEntry& file, ShardIndex& index, DefectLi
     return false;
   }
   index.text = std::make_unique_for_overwrite<char[]>(size + kSentinel);
+  AdviseHugePages(index.text.get(), size);
   index.text_size = size;
   const ReadRequest request{.file = file.name, .offset = 0, .into = {index.text.get(), size}};
   ReadOutcome outcome;

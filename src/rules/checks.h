@@ -107,7 +107,11 @@ void CheckSiblings(const RuleInput& input, FindingSink& sink);
 void CheckExtraBiases(const RuleInput& input, FindingSink& sink);
 void CheckActOrderWithoutGIdx(const RuleInput& input, FindingSink& sink);
 
-// Size and run (loaders.cc).
+// Dense linear classes inside quantized blocks that no setting leaves out (config_modules.cc); encoders are not among
+// them.
+std::vector<uint32_t> UndeclaredDense(const RuleInput& input);
+
+// Size (size.cc) and run (loaders.cc).
 void CheckCompression(const RuleInput& input, FindingSink& sink);
 void CheckListing(const RuleInput& input, FindingSink& sink);
 

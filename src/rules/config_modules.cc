@@ -247,31 +247,34 @@ void CheckModuleList(const RuleInput& input, FindingSink& sink) {
   }
 }
 
-void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
+std::vector<uint32_t> UndeclaredDense(const RuleInput& input) {
   const Examination& exam = input.exam;
   const auto files = GptqFiles(exam);
-  if (!exam.quant.is_gptq || files.empty() || !WholeDirectory(input)) return;
+  if (!exam.quant.is_gptq || files.empty()) return {};
   if (std::any_of(files.begin(), files.end(), [](const QuantConfigFile* file) { return DeclaresModules(*file); }))
-    return;
+    return {};
   const SettingsByName by_name(files.front()->settings);
   const auto blocks = QuantizedBlocks(exam);
-  Observation inside, encoder;
+  std::vector<uint32_t> out;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     if (!IsDenseLinear(exam, c)) continue;
     const std::string_view stem = Representative(exam, c).stem;
     const std::string& pattern = exam.inventory.classes[c].pattern;
     const size_t star = pattern.find(".*.");
-    if (star == std::string::npos) continue;
-    if (IsEncoder(stem)) {
-      NameClass(input, sink, c, encoder);
-      continue;
-    }
     // Multi-token-prediction layers and the like follow rules of their own.
-    if (!blocks.contains(pattern.substr(0, star + 2))) continue;
+    if (star == std::string::npos || IsEncoder(stem) || !blocks.contains(pattern.substr(0, star + 2))) continue;
     const auto setting = by_name.Of(stem);
-    if (!setting || setting->excluded) continue;
-    NameClass(input, sink, c, inside);
+    if (setting && !setting->excluded) out.push_back(c);
   }
+  return out;
+}
+
+void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
+  const Examination& exam = input.exam;
+  const auto files = GptqFiles(exam);
+  if (!exam.quant.is_gptq || files.empty() || !WholeDirectory(input)) return;
+  Observation inside;
+  for (uint32_t c : UndeclaredDense(input)) NameClass(input, sink, c, inside);
   if (!inside.names.empty()) {
     inside.cause = "blocks";
     inside.message =
@@ -280,13 +283,23 @@ void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
     inside.evidence.push_back("modules_in_block_to_quantize would be " + QuantizedList(exam));
     sink.Add(std::move(inside));
   }
-  if (!encoder.names.empty()) {
-    encoder.cause = "encoder";
-    encoder.severity = Severity::kNote;
-    encoder.message =
-        "{names}: an encoder that was left dense, and no setting says so; vLLM up to 0.6.3 expects qweight there";
-    sink.Add(std::move(encoder));
+  if (std::any_of(files.begin(), files.end(), [](const QuantConfigFile* file) {
+        return DeclaresModules(*file) || !file->settings.dynamic.empty();
+      }))
+    return;
+  Observation encoder;
+  for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
+    if (IsDenseLinear(exam, c) && exam.inventory.classes[c].pattern.find(".*.") != std::string::npos &&
+        IsEncoder(Representative(exam, c).stem)) {
+      NameClass(input, sink, c, encoder);
+    }
   }
+  if (encoder.names.empty()) return;
+  encoder.cause = "encoder";
+  encoder.severity = Severity::kNote;
+  encoder.message =
+      "{names}: an encoder that was left dense, and no setting says so; vLLM up to 0.6.3 expects qweight there";
+  sink.Add(std::move(encoder));
 }
 
 }  // namespace gptq_doctor

@@ -34,11 +34,6 @@ void CheckValueDefects(const RuleInput& input, FindingSink& sink);
 std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std::span<const std::string> selected,
                                     bool fold);
 
-// Family 6: the ratio achieved against the one promised.
-inline constexpr double kMinCompression = 0.8;
-std::optional<Finding> CompressionFinding(const ByteTotals& bytes, const std::optional<Quantization>& settings,
-                                          double minimum);
-
 // The row of a kind of defect: its code, and what the finding says before the details.
 struct DefectRow {
   DefectKind kind;

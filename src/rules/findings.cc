@@ -12,16 +12,19 @@
 namespace gptq_doctor {
 namespace {
 
-// A pattern that lists more parts than this says how many it leaves out.
+// A pattern of more parts than this says how many it leaves out.
 constexpr size_t kShownPatterns = 6;
 
-std::string JoinPatterns(const std::vector<std::string>& patterns) {
+// A message names fewer: it must be read in one line.
+constexpr size_t kMessagePatterns = 2;
+
+std::string JoinPatterns(const std::vector<std::string>& patterns, size_t limit) {
   std::string out;
-  for (size_t i = 0; i < patterns.size() && i < kShownPatterns; ++i) {
+  for (size_t i = 0; i < patterns.size() && i < limit; ++i) {
     if (i > 0) out += ", ";
     out += patterns[i];
   }
-  if (patterns.size() > kShownPatterns) out += ", ... (" + FormatCount(patterns.size() - kShownPatterns) + " more)";
+  if (patterns.size() > limit) out += ", ... (" + FormatCount(patterns.size() - limit) + " more)";
   return out;
 }
 
@@ -144,8 +147,8 @@ Finding FindingSink::Finish(Pending& pending) {
   out.name = std::string(pending.rule->name);
   out.severity = report.severity.value_or(pending.rule->severity);
   out.confidence = report.confidence;
-  out.pattern = JoinPatterns(pending.patterns);
-  ReplaceNames(report.message, report, out.pattern);
+  out.pattern = JoinPatterns(pending.patterns, kShownPatterns);
+  ReplaceNames(report.message, report, JoinPatterns(pending.patterns, kMessagePatterns));
   // A single finding is told apart by its name, a folded one by the pattern, a key by its pointer.
   const std::string& subject = report.count == 1 && !report.names.empty() ? report.names.front() : out.pattern;
   out.fingerprint = Fingerprint({out.code, report.file, subject, report.pointer, report.cause, report.value});

@@ -1,5 +1,4 @@
-// Families 5 and 6: loaders' outcomes and the size, judged from a Diagnosis alone so that `check` can judge them again
-// with other options.
+// Family 5: loaders' outcomes, judged from a Diagnosis alone.
 
 #include <algorithm>
 #include <string>
@@ -106,42 +105,6 @@ std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std
     sink.Add(code, std::move(report));
   }
   return sink.Take();
-}
-
-std::optional<Finding> CompressionFinding(const ByteTotals& bytes, const std::optional<Quantization>& settings,
-                                          double minimum) {
-  if (bytes.ratio <= 0 || bytes.ratio_promised <= 0 || bytes.quantized <= 0) return std::nullopt;
-  if (bytes.ratio >= minimum * bytes.ratio_promised) return std::nullopt;
-  const Rule* rule = FindRule("GD601");
-  if (rule == nullptr) return std::nullopt;
-  FindingSink sink(true);
-  sink.Use(*rule);
-  Observation report;
-  const std::string bits =
-      settings && settings->bits ? fmt::format("{}-bit", *settings->bits) : std::string("quantized");
-  report.message = fmt::format(
-      "compression is {:.1f}x where the {} settings promise {:.1f}x: {} of tensors for a model of {} at 16 bits",
-      bytes.ratio, bits, bytes.ratio_promised, FormatBytes(static_cast<uint64_t>(bytes.tensors)),
-      FormatBytes(static_cast<uint64_t>(bytes.dense_equivalent)));
-  report.cause = "ratio";
-  report.evidence.push_back(fmt::format("quantized modules {}, other tensors {}",
-                                        FormatBytes(static_cast<uint64_t>(bytes.quantized)),
-                                        FormatBytes(static_cast<uint64_t>(bytes.dense))));
-  if (!bytes.ratio_note.empty()) report.evidence.push_back(bytes.ratio_note);
-  sink.Add(std::move(report));
-  return sink.Take().front();
-}
-
-void CheckCompression(const RuleInput& input, FindingSink& sink) {
-  const std::optional<Quantization> settings =
-      input.exam.quant.is_gptq ? std::optional(input.exam.quant.base) : std::nullopt;
-  std::optional<Finding> finding = CompressionFinding(input.bytes, settings, kMinCompression);
-  if (!finding) return;
-  Observation report;
-  report.message = finding->message;
-  report.cause = "ratio";
-  report.evidence = finding->evidence;
-  sink.Add(std::move(report));
 }
 
 void CheckListing(const RuleInput& input, FindingSink& sink) {

@@ -45,7 +45,7 @@ Setting SettingOf(const Examination& exam, uint32_t class_id) {
   return setting;
 }
 
-std::string Spell(const Setting& setting) {
+std::string ValueText(const Setting& setting) {
   if (!setting.quantized) return "dense";
   return std::to_string(setting.bits) + " bits, group_size " + std::to_string(setting.group_size);
 }
@@ -83,7 +83,7 @@ void ReportMixed(const RuleInput& input, const FusedSet& set, const std::vector<
     if (!differ) continue;
     std::string words;
     for (const auto& [stem, setting] : members)
-      words += (words.empty() ? "" : "; ") + std::string(LastPart(stem)) + " " + Spell(setting);
+      words += (words.empty() ? "" : "; ") + std::string(LastPart(stem)) + " " + ValueText(setting);
     Observation report;
     const int64_t module = exam.inventory.FindModule(members.front().first);
     if (module >= 0) report.file = FileOfModule(exam, static_cast<uint32_t>(module));

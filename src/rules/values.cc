@@ -1,7 +1,9 @@
 // Family 4: defects of values by their catalogue numbers, and what configuration and names say about the same tensors.
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "rules/checks.h"
@@ -63,9 +65,10 @@ const QuantConfigFile* DescActDeclared(const Examination& exam) {
 }  // namespace
 
 void CheckValueDefects(const RuleInput& input, FindingSink& sink) {
+  std::set<std::pair<const ValueRow*, uint32_t>> seen;  // scales and qzeros of one module may share a row
   for (const ValueDefect& defect : input.exam.quant.value_defects) {
     const ValueRow* row = RowOf(defect);
-    if (row == nullptr) continue;
+    if (row == nullptr || !seen.emplace(row, defect.module).second) continue;
     Observation report;
     report.message = "{names}: " + std::string(row->headline);
     report.cause = std::string(row->headline);
