@@ -90,6 +90,21 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/transformers.cc
   src/loaders/vllm.cc
   src/loaders/walk.cc
+  src/memory/arch_facts.cc
+  src/memory/arch_tensors.cc
+  src/memory/attention_layout.cc
+  src/memory/bias_table.cc
+  src/memory/breakdown.cc
+  src/memory/estimate.cc
+  src/memory/gpu_table.cc
+  src/memory/ledger.cc
+  src/memory/nvml.cc
+  src/memory/observed.cc
+  src/memory/price_weights.cc
+  src/memory/recommend.cc
+  src/memory/runtime_table.cc
+  src/memory/weight_role.cc
+  src/memory/weight_table.cc
   src/model/cross_check.cc
   src/model/defect.cc
   src/model/defect_list.cc
