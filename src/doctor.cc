@@ -6,6 +6,7 @@
 #include "diagnose.h"
 #include "infer/examination.h"
 #include "loaders/simulate.h"
+#include "memory/estimate.h"
 #include "rules/rule.h"
 
 namespace gptq_doctor {
@@ -43,6 +44,7 @@ Diagnosis Describe(const Examination& exam) {
 Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
   if (exam.options.simulate_loaders) diagnosis.loaders = SimulateLoaders(exam, {});
+  if (exam.options.estimate_memory) diagnosis.memory = BriefMemory(exam);
   diagnosis.findings = RunRules({exam, diagnosis.loaders, diagnosis.bytes}, !exam.options.all_findings);
   DescribeVerdict(exam, diagnosis);
   return diagnosis;

@@ -48,7 +48,7 @@ std::optional<int64_t> KvHeads(const ModelConfig& config, std::optional<int64_t>
 class Builder {
  public:
   Builder(const ModelConfig& config, const WeightTable& weights)
-      : config_(config), weights_(weights), shapes_(ReadTensorFacts(weights)) {}
+      : config_(config), weights_(weights), shapes_(ReadShapeFacts(weights)) {}
 
   ArchFacts Run() {
     facts_.model_type = config_.model_type;
@@ -125,17 +125,21 @@ class Builder {
                                  "); windows are unknown, so every layer is taken to keep all tokens");
   }
 
+  // The latent layer and the expanded one, by config.json or by the shapes of the projections that make them.
   void ReadLatent(int64_t rank) {
-    const int64_t rope = PositiveInt(config_, {"qk_rope_head_dim"}).value_or(0);
     const int64_t nope = PositiveInt(config_, {"qk_nope_head_dim"}).value_or(0);
     const int64_t value = PositiveInt(config_, {"v_head_dim"}).value_or(0);
-    if (rope == 0 || nope == 0 || value == 0 || !facts_.heads) {
-      facts_.left_out.push_back("KV cache: a latent cache whose head sizes config.json does not give");
+    int64_t rope = PositiveInt(config_, {"qk_rope_head_dim"}).value_or(0);
+    if (rope == 0 && shapes_.latent_width > rank) rope = shapes_.latent_width - rank;
+    int64_t both = nope > 0 && value > 0 && facts_.heads ? Times({*facts_.heads, nope + value}) : 0;
+    if (both == 0) both = shapes_.latent_expanded;
+    if (rope == 0 || both == 0 || !facts_.heads) {
+      facts_.left_out.push_back("KV cache: a latent cache whose head sizes neither config.json nor the tensors give");
       return;
     }
-    facts_.latent.push_back({.layers = *facts_.layers, .width = rank + rope, .heads = 1, .window = 0});
+    facts_.latent.push_back({.layers = *facts_.layers, .width = Plus(rank, rope), .heads = 1, .window = 0});
     facts_.kv.push_back({.layers = *facts_.layers,
-                         .width = Times({*facts_.heads, nope + rope + value}),
+                         .width = Plus(both, Times({*facts_.heads, rope})),
                          .heads = *facts_.heads,
                          .window = 0});
     facts_.kv_known = true;
@@ -211,7 +215,7 @@ class Builder {
 
   const ModelConfig& config_;
   const WeightTable& weights_;
-  const TensorFacts shapes_;
+  const ShapeFacts shapes_;
   ArchFacts facts_;
 };
 

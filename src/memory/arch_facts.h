@@ -62,13 +62,15 @@ std::optional<int64_t> PositiveInt(const ModelConfig& config, std::initializer_l
 std::optional<int64_t> PositiveInt(const JsonValue* object, std::string_view key);
 
 // Facts that shapes alone tell (arch_tensors.cc).
-struct TensorFacts {
+struct ShapeFacts {
   std::optional<int64_t> layers, hidden, vocab, intermediate;
   int64_t kv_layers = 0;           // layers with key and value projections of their own
   std::vector<KvGroup> kv;         // one group a shape; heads unknown
   std::optional<int64_t> q_width;  // of the widest query projection
+  // Latent attention: outputs of kv_a_proj_with_mqa (latent and rotary part) and of kv_b_proj (keys and values).
+  int64_t latent_width = 0, latent_layers = 0, latent_expanded = 0;
 };
-TensorFacts ReadTensorFacts(const WeightTable& weights);
+ShapeFacts ReadShapeFacts(const WeightTable& weights);
 
 }  // namespace gptq_doctor
 

@@ -29,8 +29,8 @@ bool InDecoder(const WeightClass& c) {
 
 }  // namespace
 
-TensorFacts ReadTensorFacts(const WeightTable& weights) {
-  TensorFacts facts;
+ShapeFacts ReadShapeFacts(const WeightTable& weights) {
+  ShapeFacts facts;
   std::map<int64_t, int64_t> keys, values;  // width -> layers
   int64_t output_in = 0, fused_out = 0, fused_layers = 0;
   for (const WeightClass& c : weights.classes) {
@@ -46,6 +46,11 @@ TensorFacts ReadTensorFacts(const WeightTable& weights) {
     if (c.out_features <= 0) continue;
     if (last == "k_proj") keys[c.out_features] += c.count;
     if (last == "v_proj") values[c.out_features] += c.count;
+    if (last == "kv_a_proj_with_mqa") {
+      facts.latent_width = std::max(facts.latent_width, c.out_features);
+      facts.latent_layers += c.count;
+    }
+    if (last == "kv_b_proj") facts.latent_expanded = std::max(facts.latent_expanded, c.out_features);
     if (last == "q_proj") facts.q_width = std::max(facts.q_width.value_or(0), c.out_features);
     if (IsAnyOf(last, {"o_proj", "out_proj", "wo", "dense"})) output_in = std::max(output_in, c.in_features);
     if (IsAnyOf(last, {"qkv_proj", "query_key_value", "Wqkv", "W_pack", "wqkv"})) {
