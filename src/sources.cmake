@@ -4,6 +4,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
   src/base/json.cc
   src/base/json_parser.cc
+  src/base/local_names.cc
   src/base/local_sink.cc
   src/base/local_source.cc
   src/base/memory_source.cc
@@ -63,6 +64,13 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/converters.cc
   src/loaders/engine.cc
   src/loaders/exllama.cc
+  src/loaders/symptoms_serving.cc
+  src/loaders/symptoms_python.cc
+  src/loaders/symptoms_common.cc
+  src/loaders/symptom_tests.cc
+  src/loaders/symptom.cc
+  src/loaders/env_scan.cc
+  src/loaders/env_judge.cc
   src/loaders/facts.cc
   src/loaders/fallback.cc
   src/loaders/foreign.cc
@@ -195,6 +203,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
+  src/report/why_json.cc
+  src/report/why_text.cc
   src/rules/config_files.cc
   src/rules/config_modules.cc
   src/rules/config_tensors.cc
@@ -222,8 +232,10 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
+  src/cli/cmd_loaders.cc
   src/cli/cmd_rules.cc
   src/cli/cmd_tensors.cc
+  src/cli/cmd_why.cc
   src/cli/commands.cc
   src/cli/interrupt.cc
   src/cli/log.cc

@@ -277,7 +277,30 @@ constexpr Profile kOptimum2 = {
     .tensors = kOptimumTensors,
     .stages = kOptimumStages};
 
-constexpr const Profile* kRows[] = {&kRow444, &kRow455a, &kRow455b, &kRow5, &kOptimum112, &kOptimum117, &kOptimum2};
+// text-generation-webui hands GPTQ directories to transformers since March 2026 (2f08dce7); until then to ExLlamaV2.
+constexpr std::string_view kAssumeWebui[] = {"its transformers is 5 or later, with optimum and gptqmodel installed",
+                                             "no other loader was chosen by hand"};
+constexpr Profile kWebui = {.loader = "text-generation-webui",
+                            .version = "4.7",
+                            .versions = ">=4.0 (read at 4.7.3)",
+                            .since = {4, 0, 0},
+                            .until = {100, 0, 0},
+                            .backend = "transformers",
+                            .title = "text-generation-webui 4.7, which hands GPTQ to transformers",
+                            .revision = "oobabooga/text-generation-webui v4.7.3 1dcde41d03",
+                            .as_of = "2026-05",
+                            .assumptions = kAssumeWebui,
+                            .config = Config(FormatKey::kCheckpointFormatFirst, kNull),
+                            .method = kMethod455,
+                            .limits = kLimits,
+                            .files = kFiles5,
+                            .kernels = kOptimumGptqModelKernels,
+                            .modules = kModules,
+                            .tensors = Tensors(kReport5, kMismatch5, MetadataRule::kIgnored),
+                            .stages = kStages};
+
+constexpr const Profile* kRows[] = {&kRow444,     &kRow455a,    &kRow455b,  &kRow5,
+                                    &kOptimum112, &kOptimum117, &kOptimum2, &kWebui};
 
 }  // namespace
 

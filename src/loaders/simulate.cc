@@ -70,19 +70,21 @@ Status CheckSimulateOptions(const SimulateOptions& options) {
 }
 
 std::vector<LoaderOutcome> SimulateLoaders(const Examination& exam, const SimulateOptions& options) {
+  const auto rows = SelectProfiles(options.selectors);
+  return rows ? SimulateProfiles(exam, *rows, options) : std::vector<LoaderOutcome>();
+}
+
+std::vector<LoaderOutcome> SimulateProfiles(const Examination& exam, const std::vector<const Profile*>& rows,
+                                            const SimulateOptions& options) {
   std::vector<LoaderOutcome> outcomes;
   Machine machine;
-  const auto rows = SelectProfiles(options.selectors);
-  if (!rows || !ParseMachine(options.gpu_arch, &machine) || options.tp < 1) return outcomes;
+  if (!ParseMachine(options.gpu_arch, &machine) || options.tp < 1) return outcomes;
   // One file of a model says nothing about the directory that a loader sees.
   if (!exam.options.only_file.empty()) return outcomes;
   const ModelFacts facts = DigestModel(exam);
   if (facts.quantized_modules == 0 && facts.foreign_modules > 0 && !CallsItselfGptq(exam)) return outcomes;
-  if (exam.inventory.classes.empty() && exam.dir.weights.empty() && !exam.tensors.index.present &&
-      !exam.configs.model.present)
-    return outcomes;
-  outcomes.reserve(rows->size());
-  for (const Profile* row : *rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
+  outcomes.reserve(rows.size());
+  for (const Profile* row : rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
   return outcomes;
 }
 

@@ -31,6 +31,10 @@ Status CheckSimulateOptions(const SimulateOptions& options);
 // weights or is not GPTQ at all.
 std::vector<LoaderOutcome> SimulateLoaders(const Examination& exam, const SimulateOptions& options);
 
+// The same for rows chosen otherwise (those that an environment has).
+std::vector<LoaderOutcome> SimulateProfiles(const Examination& exam, const std::vector<const Profile*>& rows,
+                                            const SimulateOptions& options);
+
 // Parses "0.7.1", "0.10", "5.x", "main".
 bool ParseVersion(std::string_view text, Version* version, int* parts);
 

@@ -15,14 +15,19 @@ constexpr std::string_view kConfig =
 constexpr std::string_view kOptimum = "huggingface/optimum optimum/gptq/quantizer.py, constants.py (BLOCK_PATTERNS)";
 constexpr std::string_view kModeling = "huggingface/transformers src/transformers/modeling_utils.py";
 
+// transformers 5 prints one table; text-generation-webui runs on it.
+bool Report5(const Walk& walk) {
+  return walk.profile.loader == "text-generation-webui" || walk.profile.since >= Version{5, 0, 0};
+}
+
 std::string FallbackMessage(const Walk& walk) {
   const std::string packed =
       walk.facts.first_class == nullptr ? "qweight" : std::string(walk.facts.first_class->stem) + ".qweight";
   const std::string plain =
       walk.facts.first_class == nullptr ? "weight" : std::string(walk.facts.first_class->stem) + ".weight";
-  if (walk.profile.since >= Version{5, 0, 0}) {
+  if (Report5(walk)) {
     return walk.Message("{Class} LOAD REPORT from: {dir}\nKey | Status\n") + packed + " | UNEXPECTED\n" + plain +
-           " | MISSING\nMISSING\t:those params were newly initialized because missing from the checkpoint. Consider "
+           " | MISSING\nMISSING: those params were newly initialized because missing from the checkpoint. Consider "
            "training on your downstream task.";
   }
   return walk.Message("Some weights of the model checkpoint at {dir} were not used when initializing {Class}: ['") +
@@ -74,13 +79,13 @@ bool StageGptqConfig(Walk& walk) {
                           "ValueError: damp_percent must between 0 and 1.");
     }
   }
-  const bool reads_format = walk.profile.since >= Version{4, 49, 0};
+  const bool reads_format = Report5(walk) || walk.profile.since >= Version{4, 49, 0};
   if (const JsonValue* format = section.Find("checkpoint_format");
-      reads_format && format != nullptr && format->kind == JsonKind::kNull && walk.profile.since < Version{5, 0, 0}) {
+      reads_format && format != nullptr && format->kind == JsonKind::kNull && !Report5(walk)) {
     return walk.Rejects("settings", "stops: checkpoint_format is null", kConfig,
                         "AttributeError: 'NoneType' object has no attribute 'lower'");
   }
-  if (walk.profile.since < Version{5, 0, 0}) {
+  if (!Report5(walk)) {
     const JsonValue* exllama = section.Find("exllama_config");
     const JsonValue* disabled = section.Find("disable_exllama");
     const JsonValue* used = section.Find("use_exllama");
@@ -104,7 +109,7 @@ bool StageBlockPattern(Walk& walk) {
   const JsonValue* named = walk.declared.Find("block_name_to_quantize");
   std::string prefix = named != nullptr && named->AsString() != nullptr ? *named->AsString() : "";
   if (prefix.empty()) {
-    const bool late = walk.profile.since >= Version{4, 49, 0} ||
+    const bool late = Report5(walk) || walk.profile.since >= Version{4, 49, 0} ||
                       (walk.profile.loader == "optimum" && walk.profile.since >= Version{1, 24, 0});
     for (const std::string_view pattern : {"transformer.h", "model.decoder.layers", "gpt_neox.layers", "model.layers",
                                            "model.language_model.layers", "h", "decoder.layers", "layers"}) {
