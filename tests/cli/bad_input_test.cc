@@ -152,7 +152,9 @@ TEST_P(BadInputTest, SaysWhatToDo) {
   const RunResult text = RunTool({"inspect", argument});
   EXPECT_EQ(text.exit_code, GetParam().exit_code) << text.err << text.out;
   EXPECT_THAT(GetParam().exit_code == 0 ? text.out : text.err, HasSubstr(GetParam().says));
-  if (GetParam().exit_code != 0) EXPECT_EQ(text.out, "");
+  if (GetParam().exit_code != 0) {
+    EXPECT_EQ(text.out, "");
+  }
 
   const JsonRun json = RunJson({"inspect", argument});
   EXPECT_EQ(json.run.exit_code, GetParam().exit_code);
@@ -163,7 +165,7 @@ TEST_P(BadInputTest, SaysWhatToDo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BadInputTest, ::testing::ValuesIn(kBadInputs),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& given) { return std::string(given.param.name); });
 
 // A file's permissions do not bind the superuser.
 TEST(UnreadableTest, AFileThatMayNotBeReadIsThreeNotAFinding) {

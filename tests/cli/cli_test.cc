@@ -41,7 +41,9 @@ TEST(Usage, WrongArgumentsExitTwoAndSuggestTheNearest) {
     const JsonRun json = RunJson(error.arguments);
     EXPECT_EQ(json.run.exit_code, 2);
     ASSERT_TRUE(json.json.is_object() || error.arguments.back() == "jsn") << json.run.out;
-    if (json.json.is_object()) EXPECT_EQ(json.json["errors"][0]["kind"], "usage");
+    if (json.json.is_object()) {
+      EXPECT_EQ(json.json["errors"][0]["kind"], "usage");
+    }
   }
 }
 
@@ -263,7 +265,9 @@ TEST(Names, HostileNamesReachNoTerminal) {
                                                     {"inspect", dir.str(), "--format", "markdown"}}) {
     const RunResult run = RunTool(arguments);
     EXPECT_THAT(run.out + run.err, Not(HasSubstr("\x1b")));
-    if (arguments.size() == 2) EXPECT_THAT(run.out, Not(HasSubstr("\xe2\x80\xae")));
+    if (arguments.size() == 2) {
+      EXPECT_THAT(run.out, Not(HasSubstr("\xe2\x80\xae")));
+    }
   }
 }
 
