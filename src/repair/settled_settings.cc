@@ -124,7 +124,7 @@ class Settler {
     FindDeclared();
     SettleLayout();
     Settle("sym", &Quantization::sym, false);
-    Settle("desc_act", &Quantization::desc_act, true);
+    SettleDescAct();
     Settle("checkpoint_format", &Quantization::checkpoint_format, false);
     Settle("pack_dtype", &Quantization::pack_dtype, true);
     Settle("lm_head", &Quantization::lm_head, true);
@@ -163,7 +163,8 @@ class Settler {
   // Files that declare GPTQ settings, the one that most loaders of its kind read first.
   void FindDeclared() {
     for (const QuantConfigFile& file : exam_.configs.files) {
-      const bool readable = file.reading == ConfigReading::kValid || file.reading == ConfigReading::kIncomplete;
+      const bool readable = file.reading == ConfigReading::kValid || file.reading == ConfigReading::kIncomplete ||
+                            (file.reading == ConfigReading::kMalformed && !file.json.valid && file.json.repairable);
       if (readable && (file.method_family.empty() || file.method_family == "gptq")) declared_.push_back(&file);
     }
   }
@@ -246,6 +247,30 @@ class Settler {
     }
     if (harmless && inferred) return Set(key, field, *inferred, Basis::kDefault, FirstFact(evidence));
     if (!harmless) out_.open.push_back(key);
+  }
+
+  // A sequential g_idx proves nothing: act-order with static groups or with one group leaves it so, and both values
+  // load alike. Without g_idx a loader told of act-order waits for a tensor that is not there.
+  void SettleDescAct() {
+    const bool permuted = exam_.quant.base.desc_act == true && IsProved(FindEvidence(exam_.quant, "desc_act"));
+    if (permuted || Assumed("desc_act") != nullptr) return Settle("desc_act", &Quantization::desc_act, true);
+    if (LacksGIdx()) {
+      return Set("desc_act", &Quantization::desc_act, false, Basis::kProved, "there are modules without g_idx");
+    }
+    if (const QuantConfigFile* file = Declaring("desc_act", &Quantization::desc_act)) {
+      return Set("desc_act", &Quantization::desc_act, *file->settings.desc_act, Basis::kDeclared,
+                 "as " + file->file + " says; a sequential g_idx fits both values");
+    }
+    Settle("desc_act", &Quantization::desc_act, true);
+  }
+
+  bool LacksGIdx() const {
+    const Inventory& inventory = exam_.inventory;
+    for (size_t c = 0; c < inventory.classes.size() && c < exam_.quant.classes.size(); ++c) {
+      const Module& module = inventory.modules[inventory.classes[c].representative];
+      if (exam_.quant.classes[c].gptq && inventory.Find(exam_.tensors, module, kGIdx) == nullptr) return true;
+    }
+    return false;
   }
 
   // The file whose value is kept where the tensors cannot tell; null where files disagree.

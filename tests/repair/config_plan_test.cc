@@ -216,6 +216,25 @@ TEST(ConfigPlan, KeepsKeysThatNoTensorContradicts) {
   EXPECT_THAT(config, ::testing::Not(HasSubstr("is_marlin_format")));
 }
 
+TEST(ConfigPlan, DeclaredActOrderStaysWhereGIdxCannotTell) {
+  const std::string declared = "{\"bits\": 4, \"group_size\": 32, \"desc_act\": true, \"sym\": true}";
+  const Planned kept = PlanFor(Model().File("config.json", kConfig).File("quantize_config.json", declared));
+  ASSERT_TRUE(kept.plan) << kept.refusal;
+  EXPECT_EQ(kept.Of("quantize_config.json"), nullptr);
+  EXPECT_THAT(kept.After("config.json"), HasSubstr("\"desc_act\": true"));
+  const Planned denied = PlanFor(Model({.bits = 4, .group_size = 32, .desc_act = true})
+                                     .File("config.json", kConfig)
+                                     .File("quantize_config.json",
+                                           "{\"bits\": 4, \"group_size\": 32, \"desc_act\": false, "
+                                           "\"sym\": true}"));
+  ASSERT_TRUE(denied.plan) << denied.refusal;
+  EXPECT_EQ(denied.After("quantize_config.json"), declared);
+  const Planned absent =
+      PlanFor(Model({.bits = 4, .group_size = 32, .g_idx = false}).File("quantize_config.json", declared));
+  ASSERT_TRUE(absent.plan) << absent.refusal;
+  EXPECT_THAT(absent.After("quantize_config.json"), HasSubstr("\"desc_act\": false"));
+}
+
 TEST(ConfigPlan, TakesDampPercentFromTheHeader) {
   const Planned planned =
       PlanFor(Model().Metadata({{"format", "pt"}, {"gptq_damp_percent", "0.01"}}).File("config.json", kConfig));
