@@ -149,6 +149,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/weights_plan.cc
   src/report/json_report.cc
   src/report/json_writer.cc
+  src/report/memory_json.cc
+  src/report/memory_text.cc
   src/report/markdown_report.cc
   src/report/reporter_table.cc
   src/report/rule_pages.cc
@@ -233,6 +235,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc
   src/cli/cmd_loaders.cc
+  src/cli/cmd_memory.cc
   src/cli/cmd_rules.cc
   src/cli/cmd_tensors.cc
   src/cli/cmd_why.cc

@@ -10,7 +10,9 @@ set(GPTQ_DOCTOR_TESTS
   infer/real_packers_test.cc
   infer/value_checks_test.cc
   infer/zeros_test.cc
+  memory/arch_facts_test.cc
   memory/described_model.cc
+  memory/estimate_test.cc
   memory/ledger_test.cc
   memory/measured_test.cc
   repair/apply_test.cc

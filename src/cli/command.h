@@ -41,6 +41,7 @@ std::unique_ptr<Command> MakeInspect();
 std::unique_ptr<Command> MakeApply();
 std::unique_ptr<Command> MakeConfig();
 std::unique_ptr<Command> MakeFix();
+std::unique_ptr<Command> MakeMemory();
 std::unique_ptr<Command> MakeTensors();
 std::unique_ptr<Command> MakeRules();
 std::unique_ptr<Command> MakeExplain();

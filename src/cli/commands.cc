@@ -8,6 +8,7 @@ constexpr CommandRow kCommands[] = {
     {"config", "print the quantize_config.json that the tensors prove", MakeConfig},
     {"fix", "show, apply or undo the repairs as a diff", MakeFix},
     {"apply", "carry out a plan that fix --plan wrote, exactly", MakeApply},
+    {"memory", "what it costs on a GPU, and whether it fits", MakeMemory},
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
     {"dequantize", "write a dense model directory (f16, bf16, f32)", MakeDequantize},
     {"why", "walk through what each loader does with a model, and why", MakeWhy},

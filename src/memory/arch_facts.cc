@@ -14,6 +14,20 @@ std::optional<int64_t> Plausible(std::optional<int64_t> value) {
   return value && *value > 0 && *value < (int64_t{1} << 40) ? value : std::nullopt;
 }
 
+// What the family's configuration class takes where config.json does not say (huggingface/transformers 4.46
+// src/transformers/models/<family>/configuration_*.py): a loader allocates rope tables by it all the same.
+struct PositionDefault {
+  std::string_view model_type;
+  int64_t max_position;
+};
+constexpr PositionDefault kPositionDefaults[] = {
+    {"llama", 2048},     {"mistral", 131072},   {"mixtral", 131072},   {"qwen2", 32768},    {"qwen2_moe", 32768},
+    {"qwen2_vl", 32768}, {"qwen3", 32768},      {"qwen3_moe", 32768},  {"gemma", 8192},     {"gemma2", 8192},
+    {"phi", 2048},       {"phi3", 4096},        {"gpt_neox", 2048},    {"gptj", 2048},      {"opt", 2048},
+    {"falcon", 2048},    {"starcoder2", 4096},  {"stablelm", 4096},    {"cohere", 8192},    {"olmo", 2048},
+    {"granite", 2048},   {"deepseek_v3", 4096}, {"deepseek_v2", 2048}, {"internlm2", 2048},
+};
+
 bool IsFalse(const ModelConfig& config, std::string_view key) {
   const JsonValue* value = config.Find(key);
   return value != nullptr && value->AsBool() == false;
@@ -80,6 +94,12 @@ class Builder {
     facts_.max_position = PositiveInt(config_, {"max_position_embeddings", "n_positions", "max_sequence_length",
                                                 "seq_length", "max_seq_len", "model_max_length"});
     if (Plausible(config_.max_position_embeddings)) facts_.max_position = config_.max_position_embeddings;
+    for (const PositionDefault& row : kPositionDefaults) {
+      if (facts_.max_position || !config_.readable || row.model_type != config_.model_type) continue;
+      facts_.max_position = row.max_position;
+      facts_.assumptions.push_back("config.json gives no max_position_embeddings: " + std::to_string(row.max_position) +
+                                   ", as transformers takes for " + config_.model_type);
+    }
     facts_.head_dim = Plausible(config_.head_dim) ? config_.head_dim : PositiveInt(config_, {"kv_channels"});
     if (!facts_.head_dim && facts_.hidden && facts_.heads) facts_.head_dim = *facts_.hidden / *facts_.heads;
     facts_.kv_heads = KvHeads(config_, facts_.heads);

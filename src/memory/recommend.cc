@@ -126,7 +126,8 @@ void Recommend(const MemoryModel& model, MemoryEstimate& estimate) {
   }
   const MemoryLevel* smallest = nullptr;
   for (const MemoryLevel& level : estimate.levels) {
-    if (level.per_gpu && (smallest == nullptr || *level.per_gpu < *smallest->per_gpu)) smallest = &level;
+    // Another checkpoint must save more than a hundredth to be worth naming.
+    if (level.per_gpu && (smallest == nullptr || *level.per_gpu < *smallest->per_gpu / 100 * 99)) smallest = &level;
   }
   estimate.recommended = smallest == nullptr ? "as-is" : smallest->name;
   if (smallest == nullptr || smallest->fit == Fit::kUnknown) {

@@ -1,6 +1,7 @@
 // The JSON contract, docs/schema/gptq-doctor-1.schema.json.
 
 #include "report/json_writer.h"
+#include "report/memory_report.h"
 #include "report/report.h"
 
 namespace gptq_doctor {
@@ -114,7 +115,7 @@ void PutConfigs(JsonWriter& json, const std::vector<ConfigState>& configs) {
   json.EndObject();
 }
 
-void PutMemory(JsonWriter& json, const MemoryBrief& memory) {
+void PutMemory(JsonWriter& json, const MemoryBrief& memory, const MemoryEstimate* estimate) {
   json.Key("memory").BeginObject().Field("weights", memory.weights);
   json.Field("kv_bytes_per_token", memory.kv_bytes_per_token).Key("fallback").BeginArray();
   for (const FallbackCost& cost : memory.fallback) {
@@ -124,7 +125,9 @@ void PutMemory(JsonWriter& json, const MemoryBrief& memory) {
         .Field("when", cost.when)
         .EndObject();
   }
-  json.EndArray().Field("assumptions", memory.assumptions).EndObject();
+  json.EndArray().Field("assumptions", estimate != nullptr ? estimate->assumptions : memory.assumptions);
+  if (estimate != nullptr) PutMemoryEstimate(json, *estimate);
+  json.EndObject();
 }
 
 void PutCoverage(JsonWriter& json, const Coverage& c) {
@@ -132,7 +135,7 @@ void PutCoverage(JsonWriter& json, const Coverage& c) {
   json.Field("bytes_read", c.bytes_read).Field("complete", c.complete).EndObject();
 }
 
-void PutModel(JsonWriter& json, const Diagnosis& d) {
+void PutModel(JsonWriter& json, const Diagnosis& d, const MemoryEstimate* estimate) {
   json.Field("path", d.path).Field("kind", d.kind).Field("verdict", d.verdict).Field("missing", d.missing);
   json.Field("repair_command", d.repair_command);
   PutFormats(json, d.formats);
@@ -154,7 +157,7 @@ void PutModel(JsonWriter& json, const Diagnosis& d) {
   json.EndArray().Key("loaders").BeginArray();
   for (const LoaderOutcome& outcome : d.loaders) PutLoaderOutcome(json, outcome);
   json.EndArray();
-  PutMemory(json, d.memory);
+  PutMemory(json, d.memory, estimate);
 }
 
 void PutErrors(JsonWriter& json, const std::vector<Error>& errors) {
@@ -235,7 +238,7 @@ std::string RenderEnvelope(const Report& report, const std::function<void(JsonWr
   json.Field("exit_code", report.exit_code).Key("models").BeginArray();
   for (size_t i = 0; i < report.models.size(); ++i) {
     json.BeginObject();
-    PutModel(json, report.models[i]);
+    PutModel(json, report.models[i], i < report.memory.size() ? report.memory[i] : nullptr);
     if (model_extra) model_extra(json, i);
     json.EndObject();
   }

@@ -16,11 +16,14 @@
 namespace gptq_doctor {
 
 class JsonWriter;
+struct MemoryEstimate;
 
 struct Report {
   std::vector<Diagnosis> models;
   std::vector<Error> errors;  // inputs that could not be examined; those of the models are added by the reporters
   int exit_code = 0;
+  // Ledgers by position of the model, for `memory`; null or missing ones leave the three numbers of the diagnosis.
+  std::vector<const MemoryEstimate*> memory = {};
 };
 
 struct RenderOptions {
