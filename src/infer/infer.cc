@@ -190,7 +190,9 @@ class Inference {
     const ModuleData* data = s_.q.DataOf(window.module);
     if (data == nullptr || data->zeros != ZeroKind::kVaried || w.zero_rows == 0) return;
     FormatVote vote{.module = window.module, .report = FindWitnesses(w)};
-    if (w.bits > 4) vote.report.count = 0;
+    // Of mixed widths the base speaks: writers of v1 may have shifted the others by its constant (C-27).
+    const bool base_speaks = s_.q.base.bits.value_or(8) <= 4;
+    if (w.bits > 4 || (base_speaks && w.bits != *s_.q.base.bits)) vote.report.count = 0;
     votes_.push_back(vote);
   }
 
@@ -237,21 +239,19 @@ class Inference {
   }
 
   void JudgeBrokenAsymmetric() {
-    int64_t varied = 0, broken = 0, flat = 0;
+    std::vector<const ZeroReport*> varied;
     for (const ModuleReport& report : s_.reports) {
-      if (*s_.FactsOf(report).bits != 3 || report.zeros.kind != ZeroKind::kVaried) continue;
-      ++varied;
-      broken += LooksLikeBroken3Bit(report.zeros);
-      flat +=
-          report.zeros.fields >= 1024 && std::abs(report.zeros.position_mean[0] - report.zeros.position_mean[2]) < 1;
+      if (*s_.FactsOf(report).bits == 3 && report.zeros.kind == ZeroKind::kVaried) varied.push_back(&report.zeros);
     }
-    if (varied == 0 || s_.q.layout == CodeLayout::kPlanar) return;
+    if (varied.empty() || s_.q.layout == CodeLayout::kPlanar) return;
     const Declaration* label = FirstWith(s_.declarations, FormatIn);
     const bool labelled_v1 = label == nullptr || SpellSetting(FormatIn(label->settings)) == "gptq";
     const bool old_writer = labelled_v1 && std::ranges::any_of(s_.declarations, [](const Declaration& d) {
                               return QuantizerBelow(d.quantizer, "7.0.0");
                             });
-    broken_asymmetric_ = broken * 10 >= varied * 9 || (old_writer && flat == 0);
+    const PositionVerdict verdict = JudgePositions(varied);
+    broken_asymmetric_ =
+        verdict == PositionVerdict::kBroken3Bit || (old_writer && verdict == PositionVerdict::kUnclear);
     if (!broken_asymmetric_) return;
     s_.q.broken_3bit_zeros = true;
     s_.asymmetric.format = ZeroFormat::kV1;
@@ -259,7 +259,7 @@ class Inference {
     s_.asymmetric.facts.push_back({.source = "qzeros",
                                    .detail = "3-bit zeros shifted by the constants of GPTQModel before 7.0.0: their "
                                              "mean depends on the output's position",
-                                   .modules = varied});
+                                   .modules = static_cast<int64_t>(varied.size())});
   }
 
   void DecideZeroFormat() {

@@ -145,9 +145,6 @@ class FieldScan {
       if (layout == CodeLayout::kContinuous) ScanTopFields(words);
       if (zeros_.bits == 3) AddPositions();
     }
-    for (size_t i = 0; i < 3; ++i) {
-      if (position_count_[i] > 0) report_.position_mean[i] = position_sum_[i] / position_count_[i];
-    }
     report_.kind = constant && first ? ZeroKind::kConstantOther : ZeroKind::kVaried;
     if (constant && first) report_.constant = *first;
   }
@@ -181,8 +178,8 @@ class FieldScan {
       const size_t place = n % 32;
       if (place == 0 || place == 10) continue;
       const size_t zone = place < 10 ? 0 : place <= 20 ? 1 : 2;
-      position_sum_[zone] += codes_[n];
-      position_count_[zone] += 1;
+      report_.position_sum[zone] += codes_[n];
+      report_.position_count[zone] += 1;
     }
   }
 
@@ -190,7 +187,6 @@ class FieldScan {
   const Rows& rows_;
   ZeroReport& report_;
   std::vector<uint8_t> codes_;
-  std::array<double, 3> position_sum_{}, position_count_{};
 };
 
 }  // namespace
@@ -215,12 +211,23 @@ ZeroReport ReadZeros(const ZeroWords& zeros) {
   return report;
 }
 
-bool LooksLikeBroken3Bit(const ZeroReport& report) {
-  // Flat 2.5 in a sound v1 file, about 5.7, 2.5 and 1.5 in a broken one (gptq-format C-2); 1024 fields keep the error
-  // of each mean below 0.15.
-  if (report.kind != ZeroKind::kVaried || report.fields < 1024) return false;
-  const auto& mean = report.position_mean;
-  return mean[0] > mean[1] + 1.5 && mean[1] > mean[2] + 0.3 && mean[0] - mean[2] > 3.0;
+PositionVerdict JudgePositions(std::span<const ZeroReport* const> reports) {
+  // Flat 2.5 (v1) or 3.5 (v2) in sound files, about 5.7, 2.5 and 1.5 in broken ones (gptq-format C-2); 300 fields a
+  // zone keep the error of each mean below 0.1.
+  constexpr double kEnough = 300;
+  std::array<double, 3> sum{}, count{}, mean{};
+  for (const ZeroReport* report : reports) {
+    for (size_t i = 0; i < 3; ++i) {
+      sum[i] += report->position_sum[i];
+      count[i] += report->position_count[i];
+    }
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    if (count[i] < kEnough) return PositionVerdict::kUnclear;
+    mean[i] = sum[i] / count[i];
+  }
+  if (mean[0] > mean[1] + 1.5 && mean[1] > mean[2] + 0.3 && mean[0] > mean[2] + 3) return PositionVerdict::kBroken3Bit;
+  return mean[0] < mean[2] + 1 && mean[0] > mean[2] - 1 ? PositionVerdict::kFlat : PositionVerdict::kUnclear;
 }
 
 }  // namespace gptq_doctor

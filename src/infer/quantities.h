@@ -78,7 +78,8 @@ struct ZeroReport {
   int64_t run_fields = 0;   // equal to 2^b - 1 with every higher bit of the word set
   int64_t lone_fields = 0;  // equal to 2^b - 1 with something else above
   double run_bits = 0;      // fields above the lowest one of each run: what chance would have to explain
-  std::array<double, 3> position_mean = {0, 0, 0};  // 3 bits: mean stored value at n mod 32 in 1-9, 11-20, 21-31
+  // 3 bits: sum and number of stored values at n mod 32 in 1-9, 11-20, 21-31.
+  std::array<double, 3> position_sum = {0, 0, 0}, position_count = {0, 0, 0};
 };
 struct ZeroWords {
   std::span<const char> bytes;  // a prefix of qzeros, whole rows where there is one
@@ -90,8 +91,10 @@ struct ZeroWords {
 ZeroReport ReadZeros(const ZeroWords& zeros);
 // The stored words of `codes` codes of one constant, little-endian, 4 * bits bytes for 32 codes.
 std::vector<char> ConstantWords(int bits, uint32_t value, CodeLayout layout);
-// A stored value of asymmetric 3-bit zeros that depends on the position: the constants of GPTQModel < 7.0.0 (C-2).
-bool LooksLikeBroken3Bit(const ZeroReport& report);
+// Whether stored values of asymmetric 3-bit zeros depend on their position, as the constants of GPTQModel < 7.0.0 make
+// them (C-2). All modules together; kUnclear for too few fields.
+enum class PositionVerdict { kUnclear, kFlat, kBroken3Bit };
+PositionVerdict JudgePositions(std::span<const ZeroReport* const> reports);
 
 // --- infer_checkpoint_format.cc --------------------------------------------------------------------------------------
 

@@ -65,6 +65,15 @@ TEST(CheckpointFormat, AWrongLabelOfAsymmetricZerosIsFound) {
   EXPECT_EQ(DefectsOf(model, 3, "label"), 1);
 }
 
+TEST(CheckpointFormat, TheBaseSpeaksWhereWidthsAreMixed) {
+  // 2-bit zeros shifted by the constant of 4 bits lie between the conventions.
+  ModelBuilder builder = Asymmetric({.bits = 4});
+  builder.Override("k_proj", {.bits = 2, .group_size = 32, .sym = false, .v2 = true});
+  const Examined model = ExamineModel(builder);
+  EXPECT_EQ(model->base.bits, 4);
+  EXPECT_EQ(model->base.checkpoint_format, "gptq");
+}
+
 // --- Witnesses on windows made by hand.
 
 CodeWindow Window(int columns, int channels, const std::vector<uint8_t>& stored) {

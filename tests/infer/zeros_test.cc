@@ -115,10 +115,12 @@ TEST(ReadZeros, PositionsGiveTheOldThreeBitConstantsAway) {
     }
     broken += words;
   }
-  EXPECT_FALSE(LooksLikeBroken3Bit(Read(sound, 3)));
   const ZeroReport report = Read(broken, 3);
   EXPECT_EQ(report.kind, ZeroKind::kVaried);
-  EXPECT_TRUE(LooksLikeBroken3Bit(report));
+  const ZeroReport good = Read(sound, 3), few = Read(broken.substr(0, 96), 3);
+  EXPECT_EQ(JudgePositions(std::vector{&report}), PositionVerdict::kBroken3Bit);
+  EXPECT_EQ(JudgePositions(std::vector{&good}), PositionVerdict::kFlat);
+  EXPECT_EQ(JudgePositions(std::vector{&few}), PositionVerdict::kUnclear);
 }
 
 }  // namespace
