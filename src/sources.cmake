@@ -133,8 +133,10 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/sniff.cc
   src/model/tensor_index.cc
   src/repair/apply.cc
+  src/repair/assumption.cc
   src/repair/config_edit.cc
   src/repair/config_plan.cc
+  src/repair/declared.cc
   src/repair/diff.cc
   src/repair/draft.cc
   src/repair/generate.cc

@@ -1,70 +1,13 @@
 #include "repair/settled_settings.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 
-#include "base/json.h"
 #include "base/text.h"
 #include "gptq/format_table.h"
-#include "gptq/module_pattern.h"
 #include "infer/evidence.h"
-#include "model/sizes.h"
 
 namespace gptq_doctor {
 namespace {
-
-enum class KeyType { kInteger, kBool, kFormat, kPackDtype, kFraction };
-struct AssumableKey {
-  std::string_view key;
-  KeyType type;
-};
-// Keys of `Quantization` first; the others pass through as they are spelled.
-constexpr std::array kAssumable = {
-    AssumableKey{"bits", KeyType::kInteger},
-    AssumableKey{"group_size", KeyType::kInteger},
-    AssumableKey{"sym", KeyType::kBool},
-    AssumableKey{"desc_act", KeyType::kBool},
-    AssumableKey{"checkpoint_format", KeyType::kFormat},
-    AssumableKey{"pack_dtype", KeyType::kPackDtype},
-    AssumableKey{"lm_head", KeyType::kBool},
-    AssumableKey{"static_groups", KeyType::kBool},
-    AssumableKey{"true_sequential", KeyType::kBool},
-    AssumableKey{"damp_percent", KeyType::kFraction},
-};
-
-bool IsOneOf(std::string_view value, std::initializer_list<std::string_view> allowed) {
-  return std::find(allowed.begin(), allowed.end(), value) != allowed.end();
-}
-
-// A JSON number strictly between 0 and 1: what AutoGPTQ and GPTQModel accept as damp_percent.
-bool IsFraction(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::general);
-  const bool json = !text.empty() && text.front() >= '0' && text.front() <= '9' && text.back() != '.';
-  return json && error == std::errc() && end == text.data() + text.size() && value > 0 && value < 1;
-}
-
-// What a value must look like; empty where it is right.
-std::string TypeProblem(KeyType type, std::string_view value) {
-  switch (type) {
-    case KeyType::kInteger: {
-      int64_t number = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-      return error == std::errc() && end == value.data() + value.size() ? "" : "an integer";
-    }
-    case KeyType::kBool:
-      return IsOneOf(value, {"true", "false"}) ? "" : "true or false";
-    case KeyType::kFormat:
-      return IsOneOf(value, {"gptq", "gptq_v2", "gptq_p"}) ? "" : "gptq, gptq_v2 or gptq_p";
-    case KeyType::kPackDtype:
-      return IsOneOf(value, {"int8", "int16", "int32", "int64"}) ? "" : "int8, int16, int32 or int64";
-    case KeyType::kFraction:
-      return IsFraction(value) ? "" : "a number between 0 and 1";
-  }
-  return "";
-}
 
 const Evidence* FindEvidence(const InferredQuant& quant, std::string_view key) {
   const auto it =
@@ -293,7 +236,8 @@ class Settler {
 
   void SettleExtra() {
     for (const Assumption& a : assumptions_) {
-      if (IsOneOf(a.key, {"static_groups", "true_sequential", "damp_percent"})) out_.extra.emplace_back(a.key, a.value);
+      if (a.key == "static_groups" || a.key == "true_sequential" || a.key == "damp_percent")
+        out_.extra.emplace_back(a.key, a.value);
     }
     // AutoGPTQ 0.3.2 and later leave the settings in the header (AutoGPTQ modeling/_base.py); damp_percent survives
     // nowhere else.
@@ -336,52 +280,7 @@ class Settler {
   bool float_zeros_ = false;
 };
 
-// Bits and groups of one class against what is declared for one of its modules; empty where they agree.
-std::string Disagreement(const ClassFacts& facts, const SettingsByName::Setting& given) {
-  if (given.excluded) return "is quantized, the declared `dynamic` excludes it";
-  if (facts.bits && given.bits != facts.bits) {
-    return "has " + std::to_string(*facts.bits) + " bits, declared are " +
-           (given.bits ? std::to_string(*given.bits) : "none");
-  }
-  if (!given.group_size) return "has no declared group_size";
-  const int64_t size = *given.group_size;
-  if (size == 0 || size < -1) return "is given the impossible group_size " + std::to_string(size);
-  if (facts.in_features <= 0 || facts.groups <= 0) return "";
-  const int64_t groups = GroupsOf(facts.in_features, size);
-  if (groups != facts.groups) {
-    return "has " + std::to_string(facts.groups) + " groups over " + std::to_string(facts.in_features) +
-           " inputs, group_size " + std::to_string(size) + " makes " + std::to_string(groups);
-  }
-  if (facts.groups > 1 && facts.group_size && *facts.group_size != size) {
-    return "has group_size " + std::to_string(*facts.group_size) + ", declared is " + std::to_string(size);
-  }
-  return "";
-}
-
 }  // namespace
-
-Result<Assumption> ParseAssumption(std::string_view text) {
-  const size_t equals = text.find('=');
-  if (equals == std::string_view::npos) {
-    return Error{ErrorKind::kUsage, "", "--assume takes KEY=VALUE, not '" + EscapeTerminal(text) + "'"};
-  }
-  const std::string_view key = text.substr(0, equals), value = text.substr(equals + 1);
-  std::vector<std::string_view> names;
-  for (const AssumableKey& row : kAssumable) {
-    names.push_back(row.key);
-    if (row.key != key) continue;
-    const std::string problem = TypeProblem(row.type, value);
-    if (problem.empty()) return Assumption{std::string(key), std::string(value)};
-    return Error{ErrorKind::kUsage, "",
-                 "--assume " + std::string(key) + " takes " + problem + ", not '" + EscapeTerminal(value) + "'"};
-  }
-  const std::string nearest = Nearest(key, names);
-  std::string all;
-  for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
-  return Error{ErrorKind::kUsage, "",
-               "--assume knows no key '" + EscapeTerminal(key) + "'" +
-                   (nearest.empty() ? "" : "; did you mean " + nearest + "?") + " It takes " + all};
-}
 
 const SettledKey* SettledSettings::Find(std::string_view key) const {
   const SettledKey* found = nullptr;  // the last: an assumption follows what it replaces
@@ -397,37 +296,6 @@ bool SettledSettings::IsOpen(std::string_view key) const {
 
 Result<SettledSettings> SettleSettings(const Examination& exam, const std::vector<Assumption>& assumptions) {
   return Settler(exam, assumptions).Settle();
-}
-
-DeclaredVerdict JudgeDeclared(const Quantization& declared, const Examination& exam) {
-  DeclaredVerdict verdict;
-  const SettingsByName by_name(declared);
-  const Inventory& inventory = exam.inventory;
-  for (size_t c = 0; c < inventory.classes.size() && c < exam.quant.classes.size(); ++c) {
-    const ClassFacts& facts = exam.quant.classes[c];
-    if (!facts.gptq) continue;
-    for (uint32_t number : inventory.members(inventory.classes[c])) {
-      const std::string_view stem = inventory.modules[number].stem;
-      const auto given = by_name.Of(stem);
-      if (!given) {
-        if (verdict.agreement == Agreement::kRight) verdict.agreement = Agreement::kUndecided;
-        continue;
-      }
-      const std::string problem = Disagreement(facts, *given);
-      if (!problem.empty()) {
-        verdict.agreement = Agreement::kWrong;
-        if (verdict.wrong++ == 0) {
-          verdict.first_wrong = stem;
-          verdict.detail = EscapeTerminal(stem) + " " + problem;
-        }
-      }
-      if (declared.dynamic.empty()) {  // the same for every member of the class
-        if (!problem.empty()) verdict.wrong += inventory.classes[c].count - 1;
-        break;
-      }
-    }
-  }
-  return verdict;
 }
 
 std::string WhyNotGptq(const Examination& exam) {

@@ -21,6 +21,8 @@ struct Assumption {
 };
 // "checkpoint_format=gptq_v2". kUsage for an unknown key (with the nearest one) or a value of the wrong type.
 Result<Assumption> ParseAssumption(std::string_view text);
+// A JSON number strictly between 0 and 1: what AutoGPTQ and GPTQModel accept as damp_percent.
+bool IsFraction(std::string_view text);
 
 enum class Basis {
   kProved,    // evidence that is certain or inferred

@@ -15,7 +15,7 @@ using testing::ModelBuilder;
 // The settings of every model here unless a test says otherwise: 4 bits, groups of 32, symmetric, v1.
 ModelBuilder Model(GptqOptions options = {.bits = 4, .group_size = 32}) {
   ModelBuilder builder;
-  builder.Layers(1).Sizes(128, 256).Quant(options);
+  builder.Layers(1).Sizes(64, 128, 0, 64).Quant(options);
   return builder;
 }
 
@@ -216,6 +216,21 @@ TEST(ConfigPlan, KeepsKeysThatNoTensorContradicts) {
   EXPECT_THAT(config, ::testing::Not(HasSubstr("is_marlin_format")));
 }
 
+TEST(ConfigPlan, AnUnknownFormatIsLeftOpenUntilItIsAssumed) {
+  // One group of eight channels: too little data to tell z from z - 1.
+  ModelBuilder tiny;
+  tiny.Layers(1).Sizes(32, 32, 0, 8).Quant({.bits = 4, .group_size = 32, .sym = false}).File("config.json", kConfig);
+  const Planned open = PlanFor(tiny);
+  ASSERT_TRUE(open.plan) << open.refusal;
+  EXPECT_EQ(open.plan->open, std::vector<std::string>{"checkpoint_format"});
+  EXPECT_THAT(open.After("quantize_config.json"), ::testing::Not(HasSubstr("checkpoint_format")));
+  const Planned assumed = PlanFor(tiny, {"checkpoint_format=gptq_v2"});
+  ASSERT_TRUE(assumed.plan) << assumed.refusal;
+  EXPECT_TRUE(assumed.plan->open.empty());
+  EXPECT_EQ(assumed.plan->edits[0].applicability, Applicability::kAssumed);
+  EXPECT_THAT(assumed.After("quantize_config.json"), HasSubstr("\"checkpoint_format\": \"gptq_v2\""));
+}
+
 TEST(ConfigPlan, DeclaredActOrderStaysWhereGIdxCannotTell) {
   const std::string declared = "{\"bits\": 4, \"group_size\": 32, \"desc_act\": true, \"sym\": true}";
   const Planned kept = PlanFor(Model().File("config.json", kConfig).File("quantize_config.json", declared));
@@ -310,7 +325,7 @@ const Refused kRefused[] = {
      "prove desc_act true"},
     {"contradicting_tensors",
      [] {
-       return Model().Tensor({"model.layers.0.mlp.down_proj.scales", "F16", {5, 128}, std::string(5 * 128 * 2, '\0')});
+       return Model().Tensor({"model.layers.0.mlp.down_proj.scales", "F16", {5, 64}, std::string(5 * 64 * 2, '\0')});
      },
      {},
      "contradict each other"},

@@ -23,7 +23,7 @@ constexpr char kIndex[] = "model.safetensors.index.json";
 
 ModelBuilder Model() {
   ModelBuilder builder;
-  builder.Layers(2).Sizes(128, 256).Quant({.bits = 4, .group_size = 32}).WithConfigs();
+  builder.Layers(2).Sizes(64, 128, 0, 64).Quant({.bits = 4, .group_size = 32}).WithConfigs();
   return builder;
 }
 
@@ -153,19 +153,19 @@ TEST(WeightNamePlan, LeavesNamesThatSomeLoaderExpects) {
 
 TEST(BasePlan, TakesTheBaseConfigWithTheProvedSection) {
   Files files = Model().Build();
-  const std::string base = Files(ModelBuilder().Layers(2).Sizes(128, 256).Dense().Build()).at("config.json");
+  const std::string base = Files(ModelBuilder().Layers(2).Sizes(64, 128, 0, 64).Dense().Build()).at("config.json");
   files.erase("config.json");
   const Repaired repaired = Repair(files, {.base_config = base, .base_name = "base"});
   ASSERT_TRUE(repaired.plan) << repaired.plan.error().message;
   EXPECT_THAT(repaired.after.at("config.json"), HasSubstr("\"quantization_config\""));
-  EXPECT_THAT(repaired.after.at("config.json"), HasSubstr("\"hidden_size\": 128"));
+  EXPECT_THAT(repaired.after.at("config.json"), HasSubstr("\"hidden_size\": 64"));
   // Everything else of the base stands as it was.
   Files without = repaired.after;
   EXPECT_TRUE(Repair(without).plan->empty());
 }
 
 TEST(BasePlan, RefusesABaseOfAnotherArchitecture) {
-  const std::string base = Files(ModelBuilder().Layers(5).Sizes(128, 256).Dense().Build()).at("config.json");
+  const std::string base = Files(ModelBuilder().Layers(5).Sizes(64, 128, 0, 64).Dense().Build()).at("config.json");
   const Repaired repaired = Repair(Model().Remove("config.json").Build(), {.base_config = base, .base_name = "base"});
   ASSERT_FALSE(repaired.plan);
   EXPECT_EQ(repaired.plan.error().kind, ErrorKind::kRefused);
