@@ -132,6 +132,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/sizes.cc
   src/model/sniff.cc
   src/model/tensor_index.cc
+  src/model/text_feed.cc
   src/repair/apply.cc
   src/repair/assumption.cc
   src/repair/config_edit.cc

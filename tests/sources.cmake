@@ -52,7 +52,9 @@ set(GPTQ_DOCTOR_TESTS
   model/header_test.cc
   model/model_config_test.cc
   model/model_dir_test.cc
+  model/header_differential_test.cc
   model/probe_test.cc
+  model/slow_checker.cc
   model/shard_index_test.cc
   model/sniff_test.cc
   model/tensor_index_test.cc

@@ -207,7 +207,7 @@ std::vector<RepeatedTensor> FindTensorsInTwoShards(const std::vector<ShardHeader
   return out;
 }
 
-void CrossCheck(ShardIndex& index, const std::vector<ShardHeader>& shards, bool repeated,
+void CrossCheck(Source& source, ShardIndex& index, const std::vector<ShardHeader>& shards, bool repeated,
                 std::vector<Defect>& defects) {
   if (!index.valid) {
     index.text.reset();
@@ -230,7 +230,7 @@ void CrossCheck(ShardIndex& index, const std::vector<ShardHeader>& shards, bool 
                                         promised.entries == 1 ? " tensor" : " tensors", "; it is not on disk"}));
   }
   // A shard's own names are distinct, so with equal sums a name that the index lists twice stands in two shards.
-  if (!same || repeated) NameComparison(index, shards, places, lists).Run();
+  if ((!same || repeated) && LoadIndexText(source, index)) NameComparison(index, shards, places, lists).Run();
   if (all_present) CheckTotalSize(index, shards, lists);
   index.text.reset();
 }

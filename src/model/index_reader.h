@@ -10,6 +10,7 @@
 #include "model/json_cursor.h"
 #include "model/name_hash.h"
 #include "model/shard_index.h"
+#include "model/text_feed.h"
 
 namespace gptq_doctor {
 
@@ -36,7 +37,8 @@ enum class IndexEntryKind { kEntry, kWrongType, kEnd, kBroken };
 // One entry a call; the cursor stands behind weight_map's '{' at first. The views hold until the next call.
 class WeightMapReader {
  public:
-  explicit WeightMapReader(JsonCursor& cursor) : cursor_(cursor) {}
+  // `feed` null: the cursor has the whole text.
+  explicit WeightMapReader(JsonCursor& cursor, TextFeed* feed = nullptr) : cursor_(cursor), feed_(feed) {}
   IndexEntryKind Next();
   std::string_view name() const { return name_; }
   uint32_t shard() const { return shard_; }  // number in shards()
@@ -48,6 +50,7 @@ class WeightMapReader {
   IndexEntryKind SlowEntry();
 
   JsonCursor& cursor_;
+  TextFeed* feed_;
   ShardNumbers shards_;
   std::string_view name_, last_shard_;
   std::string decoded_name_, decoded_shard_;

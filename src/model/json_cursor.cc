@@ -76,14 +76,13 @@ size_t Utf8Sequence(const char* p, const char* end) {
 
 void JsonCursor::Note(const char* at, bool utf8, const char* message, bool describe) {
   if (++counts_[utf8] > kMaxProblems) return;
-  problems_.push_back(
-      {static_cast<size_t>(at - begin_), utf8, describe ? message + Describe(at) : std::string(message)});
+  problems_.push_back({OffsetOf(at), utf8, describe ? message + Describe(at) : std::string(message)});
 }
 
 void JsonCursor::Fail(const char* at, std::string message) {
   if (failed_) return;
   failed_ = true;
-  problems_.push_back({static_cast<size_t>(at - begin_), false, std::move(message)});
+  problems_.push_back({OffsetOf(at), false, std::move(message)});
 }
 
 std::string JsonCursor::Describe(const char* at) const {

@@ -42,7 +42,13 @@ class JsonCursor {
 
   bool failed() const { return failed_; }
   bool AtEnd() const { return p >= end_; }
-  size_t offset() const { return static_cast<size_t>(p - begin_); }
+  size_t offset() const { return OffsetOf(p); }
+  // Goes on in another window of the same text; [begin, end) stands at `offset` in it.
+  void Rebase(const char* begin, const char* end, size_t offset) {
+    p = begin_ = begin;
+    end_ = end;
+    base_ = offset;
+  }
   const char* end() const { return end_; }
   const std::vector<TextProblem>& problems() const { return problems_; }
   // Beyond those kept in problems().
@@ -77,8 +83,11 @@ class JsonCursor {
   const char* CheckEscape(const char* p, RawString* out);
   bool NumberOutOfRange(const char* at);
 
+  size_t OffsetOf(const char* at) const { return base_ + static_cast<size_t>(at - begin_); }
+
   const char* begin_;
   const char* end_;
+  size_t base_ = 0;
   bool failed_ = false;
   uint32_t counts_[2] = {0, 0};
   std::vector<TextProblem> problems_;

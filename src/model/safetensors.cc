@@ -23,7 +23,7 @@ constexpr size_t kSentinel = 64;                // zero bytes behind a header
 constexpr uint64_t kWorthThreads = 2 << 20;     // bytes of headers
 // A header that fits a second-level cache and is read into a buffer that is used again.
 constexpr uint64_t kShort = 1 << 20;
-constexpr uint64_t kWorthBulk = 4 << 20;  // bytes of headers
+constexpr uint64_t kWorthBulk = 1 << 20;  // bytes of headers
 
 using Head = std::array<char, kHeadBytes>;
 

@@ -19,12 +19,15 @@ constexpr int kTopDepth = 1;
 
 class IndexParser {
  public:
-  IndexParser(ShardIndex& index, DefectList& defects)
-      : index_(index), defects_(defects), cursor_(index.text.get(), index.text.get() + index.text_size) {}
+  // `feed` null: the whole text stands in `index`.
+  IndexParser(ShardIndex& index, DefectList& defects, TextFeed* feed)
+      : index_(index), defects_(defects), feed_(feed), cursor_(index.text.get(), index.text.get() + index.text_size) {}
 
   void Run() {
+    if (feed_ != nullptr) feed_->Refill(cursor_);
     cursor_.SkipSpace();
     if (*cursor_.p != '{') {
+      if (feed_ != nullptr) return;
       const Sniffed sniffed = Sniff({index_.text.get(), std::min<size_t>(index_.text_size, 512)}, index_.text_size);
       const bool foreign = !sniffed.what.empty() && sniffed.kind != ContentKind::kJsonText;
       defects_.Report(DefectKind::kIndexMalformed, cursor_.offset(), {},
@@ -34,20 +37,22 @@ class IndexParser {
     ++cursor_.p;
     const bool read = ReadMembers();
     if (read) {
-      cursor_.SkipSpace();
+      do cursor_.SkipSpace();
+      while (feed_ != nullptr && cursor_.AtEnd() && !feed_->final() && feed_->Refill(cursor_));
       if (!cursor_.AtEnd())
         cursor_.Fail(cursor_.p, Concat({"something follows the index's object: ", cursor_.Describe(cursor_.p)}));
     }
     for (const TextProblem& problem : cursor_.problems())
       defects_.Report(DefectKind::kIndexMalformed, problem.offset, {}, problem.message);
     if (read && !map_seen_) defects_.Report(DefectKind::kIndexWrongType, 0, {}, "the index has no weight_map");
-    index_.valid = read && map_good_ && cursor_.problems().empty();
+    index_.valid = read && map_good_ && cursor_.problems().empty() && (feed_ == nullptr || !feed_->failed());
   }
 
  private:
   bool ReadMembers() {
     if (cursor_.Accept('}')) return true;
     do {
+      if (feed_ != nullptr) feed_->Ensure(cursor_);
       cursor_.SkipSpace();
       RawString key;
       if (*cursor_.p != '"') {
@@ -85,7 +90,7 @@ class IndexParser {
     map_good_ = true;
     index_.weight_map_offset = cursor_.offset();
     const HashKey& key = ProcessHashKey();
-    WeightMapReader reader(cursor_);
+    WeightMapReader reader(cursor_, feed_);
     std::vector<IndexShard> shards;
     for (;;) {
       switch (reader.Next()) {
@@ -167,11 +172,13 @@ class IndexParser {
 
   ShardIndex& index_;
   DefectList& defects_;
+  TextFeed* feed_;
   JsonCursor cursor_;
   bool map_seen_ = false, map_good_ = false;
 };
 
-bool ReadText(Source& source, const FileEntry& file, ShardIndex& index, DefectList& defects) {
+// False where the file is not to be read, and why.
+bool CheckFile(const FileEntry& file, DefectList& defects) {
   if (file.kind != FileKind::kRegular) {
     const bool link = file.kind == FileKind::kDangling || file.kind == FileKind::kLoop;
     const bool unreadable = file.kind == FileKind::kUnreadable;
@@ -184,12 +191,17 @@ bool ReadText(Source& source, const FileEntry& file, ShardIndex& index, DefectLi
                                 : "the index is no regular file");
     return false;
   }
-  const auto size = static_cast<uint64_t>(std::max<int64_t>(file.size(), 0));
-  if (size > kMaxIndex) {
+  if (file.size() > static_cast<int64_t>(kMaxIndex)) {
     defects.Report(DefectKind::kIndexTooLarge, 0, {},
-                   Concat({"the index has ", FormatCount(size), " bytes; at most 268,435,456 are read"}));
+                   Concat({"the index has ", FormatCount(static_cast<uint64_t>(file.size())),
+                           " bytes; at most 268,435,456 are read"}));
     return false;
   }
+  return true;
+}
+
+bool ReadText(Source& source, const FileEntry& file, ShardIndex& index, DefectList& defects) {
+  const auto size = static_cast<uint64_t>(std::max<int64_t>(file.size(), 0));
   index.text = std::make_unique_for_overwrite<char[]>(size + kSentinel);
   AdviseHugePages(index.text.get(), size);
   index.text_size = size;
@@ -200,6 +212,7 @@ bool ReadText(Source& source, const FileEntry& file, ShardIndex& index, DefectLi
     defects.Report(
         outcome.error->kind == ErrorKind::kNotFound ? DefectKind::kChangedWhileRead : DefectKind::kUnreadable, 0, {},
         outcome.error->message);
+    index.text.reset();
     return false;
   }
   if (outcome.bytes != size || !(outcome.identity == file.identity)) {
@@ -253,11 +266,12 @@ IndexEntryKind WeightMapReader::SlowEntry() {
   if (value.escaped) shard = decoded_shard_ = Unescaped(value);
   shard_ = shards_.Of(shard);
   last_number_ = shard_;
-  last_shard_ = value.escaped ? std::string_view() : shard;
+  last_shard_ = shard_ == ShardNumbers::kMost ? std::string_view() : shards_.names()[shard_];
   return IndexEntryKind::kEntry;
 }
 
 IndexEntryKind WeightMapReader::Next() {
+  if (feed_ != nullptr) feed_->Ensure(cursor_);
   if (first_) {
     first_ = false;
     if (cursor_.Accept('}')) return IndexEntryKind::kEnd;
@@ -272,12 +286,27 @@ IndexEntryKind WeightMapReader::Next() {
 }
 
 ShardIndex ReadIndex(Source& source, const FileEntry& file) {
-  ShardIndex index;
-  index.file = file.name;
-  index.present = true;
+  if (file.kind == FileKind::kRegular && file.size() >= static_cast<int64_t>(TextFeed::kLeast) &&
+      file.size() <= static_cast<int64_t>(kMaxIndex)) {
+    ShardIndex index{.file = file.name, .present = true, .identity = file.identity};
+    TextFeed feed(source, file);
+    {
+      DefectList defects(file.name, index.defects);
+      IndexParser(index, defects, &feed).Run();
+    }
+    if (index.valid && index.defects.empty()) return index;
+  }
+  ShardIndex index{.file = file.name, .present = true, .identity = file.identity};
   DefectList defects(file.name, index.defects);
-  if (ReadText(source, file, index, defects)) IndexParser(index, defects).Run();
+  if (CheckFile(file, defects) && ReadText(source, file, index, defects)) IndexParser(index, defects, nullptr).Run();
   return index;
+}
+
+bool LoadIndexText(Source& source, ShardIndex& index) {
+  if (index.text != nullptr) return true;
+  const FileEntry entry{.name = index.file, .identity = index.identity};
+  DefectList defects(index.file, index.defects);
+  return ReadText(source, entry, index, defects);
 }
 
 std::vector<std::pair<std::string, uint32_t>> IndexEntries(const ShardIndex& index) {

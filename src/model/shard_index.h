@@ -33,8 +33,9 @@ struct ShardIndex {
   std::optional<uint64_t> total_size;
   std::vector<std::pair<std::string, std::string>> metadata;  // other keys of `metadata`, values as spelled
   std::vector<Defect> defects;
-  // The file's bytes and 64 zero bytes behind them, kept only until CrossCheck; names are re-read from it on a
-  // mismatch.
+  FileIdentity identity;
+  // The file's bytes and 64 zero bytes behind them, where they were needed as a whole; kept only until CrossCheck. A
+  // sound index is read through a window, and read again only to name the culprits of a mismatch.
   std::unique_ptr<char[]> text;
   uint64_t text_size = 0;
   uint64_t weight_map_offset = 0;  // of the byte after its '{'
@@ -44,9 +45,12 @@ ShardIndex ReadIndex(Source& source, const FileEntry& file);
 // True where `name` is a plain relative path that stays inside the directory and ends in .safetensors; `why` says what
 // is wrong otherwise.
 bool IsSafeShardName(std::string_view name, std::string* why);
+// Reads the text again where it was not kept. False, and a defect, where that fails.
+bool LoadIndexText(Source& source, ShardIndex& index);
 // Both ways, plus shards that are not there and total_size. Appends to `defects`; frees index.text.
 // `repeated`: FindTensorsInTwoShards() found some; with equal sums only then can the index list a name twice.
-void CrossCheck(ShardIndex& index, const std::vector<ShardHeader>& shards, bool repeated, std::vector<Defect>& defects);
+void CrossCheck(Source& source, ShardIndex& index, const std::vector<ShardHeader>& shards, bool repeated,
+                std::vector<Defect>& defects);
 // Every tensor name the index lists, with its shard's position in `shards`, in file order; for directories whose shards
 // are absent. Needs the text.
 std::vector<std::pair<std::string, uint32_t>> IndexEntries(const ShardIndex& index);

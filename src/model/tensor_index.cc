@@ -105,7 +105,7 @@ class Builder {
     const auto repeated = FindTensorsInTwoShards(out_.shards, repeated_defects);
     if (out_.index.valid && !stale_) {
       CollectMissingNames();
-      CrossCheck(out_.index, out_.shards, !repeated.empty(), out_.defects);
+      CrossCheck(source_, out_.index, out_.shards, !repeated.empty(), out_.defects);
     }
     out_.index.text.reset();
     out_.defects.insert(out_.defects.end(), repeated_defects.begin(), repeated_defects.end());
@@ -210,6 +210,7 @@ class Builder {
     std::vector<bool> absent;
     for (const IndexShard& shard : out_.index.shards) absent.push_back(!read_.contains(shard.file));
     if (std::find(absent.begin(), absent.end(), true) == absent.end()) return;
+    if (!LoadIndexText(source_, out_.index)) return;
     for (const auto& [name, shard] : IndexEntries(out_.index)) {
       if (absent[shard]) out_.missing_names.push_back(out_.KeepName(name));
     }

@@ -99,6 +99,40 @@ TEST(ShardIndex, SaysWhatIsWrong) {
   EXPECT_TRUE(ReadText("{\"weight_map\":{},\"metadata\":null}").defects.empty());
 }
 
+TEST(ShardIndex, LongIndexesReadThroughAWindowAreTheSame) {
+  std::string text = "{\n  \"weight_map\": {";
+  uint64_t sum = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string name =
+        "model.layers." + std::to_string(i) + ".weight" + std::string(static_cast<size_t>(i % 40), 'x');
+    text += (i == 0 ? "\n    \"" : ",\n    \"") + name + "\": \"m-" + std::to_string(i % 3) + ".safetensors\"";
+    if (i % 3 == 1) sum += HashName(name);
+  }
+  text += "\n  },\n  \"metadata\": {\"total_size\": 7}\n}" + std::string(100'000, ' ') + "\n";
+  ShardIndex index = ReadText(text);
+  ASSERT_TRUE(index.valid);
+  EXPECT_EQ(index.text, nullptr);
+  EXPECT_EQ(index.entries, 20'000u);
+  EXPECT_EQ(index.total_size, 7u);
+  ASSERT_EQ(index.shards.size(), 3u);
+  EXPECT_EQ(index.shards[1].name_sum[0], sum);
+  MemorySource source;
+  source.Add(index.file, text);
+  index.identity = source.Stat(index.file)->identity;
+  ASSERT_TRUE(LoadIndexText(source, index));
+  EXPECT_EQ(IndexEntries(index).size(), 20'000u);
+
+  // A name longer than the window's margin, and a flaw near the end, are the whole text's to judge.
+  const std::string long_name(300'000, 'n');
+  const ShardIndex long_index = ReadText("{\"weight_map\":{\"" + long_name + "\":\"m.safetensors\"}}");
+  EXPECT_TRUE(long_index.valid);
+  EXPECT_EQ(long_index.shards.at(0).name_sum[0], HashName(long_name));
+  const ShardIndex flawed = ReadText(text + "x");
+  EXPECT_FALSE(flawed.valid);
+  ASSERT_EQ(flawed.defects.size(), 1u);
+  EXPECT_EQ(flawed.defects[0].offset, text.size());
+}
+
 TEST(ShardIndex, ManyShardsAreBounded) {
   std::string text = "{\"weight_map\":{";
   for (int i = 0; i < 70'000; ++i)
