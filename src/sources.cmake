@@ -63,14 +63,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/autogptq.cc
   src/loaders/converters.cc
   src/loaders/engine.cc
-  src/loaders/exllama.cc
-  src/loaders/symptoms_serving.cc
-  src/loaders/symptoms_python.cc
-  src/loaders/symptoms_common.cc
-  src/loaders/symptom_tests.cc
-  src/loaders/symptom.cc
-  src/loaders/env_scan.cc
   src/loaders/env_judge.cc
+  src/loaders/env_scan.cc
+  src/loaders/exllama.cc
   src/loaders/facts.cc
   src/loaders/fallback.cc
   src/loaders/foreign.cc
@@ -94,6 +89,11 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/stage_modules.cc
   src/loaders/stage_tensors.cc
   src/loaders/stage_values.cc
+  src/loaders/symptom.cc
+  src/loaders/symptom_tests.cc
+  src/loaders/symptoms_common.cc
+  src/loaders/symptoms_python.cc
+  src/loaders/symptoms_serving.cc
   src/loaders/tgi.cc
   src/loaders/transformers.cc
   src/loaders/vllm.cc
@@ -117,8 +117,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/defect.cc
   src/model/defect_list.cc
   src/model/dtype.cc
-  src/model/file_role.cc
   src/model/family_biases.cc
+  src/model/file_role.cc
   src/model/header_entry.cc
   src/model/header_layout.cc
   src/model/header_parser.cc
@@ -152,58 +152,11 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/weights_plan.cc
   src/report/json_report.cc
   src/report/json_writer.cc
+  src/report/markdown_report.cc
   src/report/memory_json.cc
   src/report/memory_text.cc
-  src/report/markdown_report.cc
   src/report/reporter_table.cc
   src/report/rule_pages.cc
-  src/report/style.cc
-  src/report/summary.cc
-  src/base/json.cc
-  src/base/json_parser.cc
-  src/base/local_sink.cc
-  src/base/local_source.cc
-  src/base/memory_source.cc
-  src/base/os_error.cc
-  src/base/storage.cc
-  src/base/text.cc
-  src/base/text_match.cc
-  src/base/text_table.cc
-  src/base/thread_pool.cc
-  src/gptq/format_predicates.cc
-  src/gptq/format_table.cc
-  src/gptq/inventory.cc
-  src/gptq/key_table.cc
-  src/gptq/packing.cc
-  src/gptq/quant_config_files.cc
-  src/gptq/quant_config_reader.cc
-  src/gptq/quant_config_writer.cc
-  src/gptq/settings_reader.cc
-  src/gptq/suffix_table.cc
-  src/infer/assemble.cc
-  src/infer/batch_reader.cc
-  src/infer/code_window.cc
-  src/infer/dynamic_rules.cc
-  src/infer/evidence.cc
-  src/infer/examination.cc
-  src/infer/infer.cc
-  src/infer/infer_act_order.cc
-  src/infer/infer_bits.cc
-  src/infer/infer_checkpoint_format.cc
-  src/infer/infer_group_size.cc
-  src/infer/infer_sym.cc
-  src/infer/module_groups.cc
-  src/infer/module_reading.cc
-  src/infer/value_checks.cc
-  src/repair/config_edit.cc
-  src/repair/generate.cc
-  src/repair/index_plan.cc
-  src/repair/json_edit.cc
-  src/repair/settled_settings.cc
-  src/report/json_report.cc
-  src/report/json_writer.cc
-  src/report/markdown_report.cc
-  src/report/reporter_table.cc
   src/report/style.cc
   src/report/summary.cc
   src/report/text_inspect.cc

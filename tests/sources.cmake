@@ -1,33 +1,5 @@
 # Every test and every support file, one a line; merged by union, so keep no logic here.
 set(GPTQ_DOCTOR_TESTS
-  infer/act_order_test.cc
-  infer/checkpoint_format_test.cc
-  infer/dynamic_rules_test.cc
-  infer/evidence_test.cc
-  infer/examination_test.cc
-  infer/group_size_test.cc
-  infer/infer_test.cc
-  infer/real_packers_test.cc
-  infer/value_checks_test.cc
-  infer/zeros_test.cc
-  memory/arch_facts_test.cc
-  memory/described_model.cc
-  memory/estimate_test.cc
-  memory/ledger_test.cc
-  memory/measured_test.cc
-  repair/apply_test.cc
-  repair/config_plan_test.cc
-  repair/diff_test.cc
-  repair/file_plans_test.cc
-  repair/json_edit_test.cc
-  gptq/config_files_test.cc
-  gptq/config_reading_test.cc
-  gptq/config_writing_test.cc
-  gptq/format_table_test.cc
-  gptq/inventory_test.cc
-  gptq/packing_test.cc
-  dequant/kernel_test.cc
-  gptq/module_pattern_test.cc
   base/bytes_test.cc
   base/json_test.cc
   base/sink_test.cc
@@ -39,23 +11,39 @@ set(GPTQ_DOCTOR_TESTS
   cli/fix_test.cc
   cli/schema_test.cc
   dequant/kernel_test.cc
+  gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
-  model/header_cases.cc
+  infer/act_order_test.cc
+  infer/checkpoint_format_test.cc
+  infer/dynamic_rules_test.cc
+  infer/evidence_test.cc
+  infer/examination_test.cc
+  infer/group_size_test.cc
+  infer/infer_test.cc
+  infer/real_packers_test.cc
+  infer/value_checks_test.cc
+  infer/zeros_test.cc
   loaders/opening_story_test.cc
   loaders/select_test.cc
   loaders/support.cc
+  memory/arch_facts_test.cc
+  memory/described_model.cc
+  memory/estimate_test.cc
+  memory/ledger_test.cc
+  memory/measured_test.cc
+  model/header_cases.cc
+  model/header_differential_test.cc
   model/header_test.cc
   model/model_config_test.cc
   model/model_dir_test.cc
-  model/header_differential_test.cc
   model/probe_test.cc
-  model/slow_checker.cc
   model/shard_index_test.cc
+  model/slow_checker.cc
   model/sniff_test.cc
   model/tensor_index_test.cc
   repair/apply_test.cc
