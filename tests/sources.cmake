@@ -9,6 +9,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/bad_input_test.cc
   cli/cli_test.cc
   cli/fix_test.cc
+  cli/memory_test.cc
   cli/schema_test.cc
   dequant/kernel_test.cc
   gptq/config_files_test.cc

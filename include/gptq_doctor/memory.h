@@ -78,7 +78,7 @@ struct MemoryLevel {
 struct MemoryFallback {
   std::string dtype;  // "float16", "float32"
   int64_t bytes = 0;
-  double excess = 0;  // over the weights as they are: 1.98 stands for 198 % more
+  double excess = 0;  // over the weights as they are: 1.985 stands for 198.5 % more
   std::string when;
 };
 

@@ -163,7 +163,7 @@ std::string LevelSection(const MemoryEstimate& e, const Style& style) {
   return Heading(style, "Levels", about) + grid.Render(style);
 }
 
-// "5.75 GiB at float16, 11.50 GiB at float32, not 1.93 GiB (+198 %, +497 %)"
+// "5.75 GiB at float16, 11.50 GiB at float32, not 1.93 GiB of weights (+199 %, +497 %)"
 std::string FallbackSection(const MemoryEstimate& e, const Style& style) {
   if (e.fallback.empty()) return "";
   std::string sizes, excess;

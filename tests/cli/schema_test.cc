@@ -65,6 +65,8 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
     Keep({"inspect", model});
     Keep({"inspect", model, "--modules", "--deep", "--all"});
     Keep({"tensors", model});
+    Keep({"memory", model});
+    Keep({"memory", model, "--gpu", "8GiB", "--runtime", "vllm", "--by", "tensor", "--observed", "1MiB"});
   }
   Keep({"inspect", healthy, sick, dense, (models_.path() / "absent").string()});
   Keep({"inspect"});
