@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "infer/dynamic_rules.h"
 #include "infer/infer_state.h"
@@ -78,14 +79,14 @@ class Assembler {
 
   // "model.layers.*.mlp.down_proj, lm_head and 3 more".
   std::string PatternsOf(const std::vector<size_t>& classes) const {
-    std::vector<std::string_view> patterns;
+    std::set<std::string_view> seen;
+    std::string out;
     for (size_t c : classes) {
       const std::string_view pattern = s_.in.inventory.classes[c].pattern;
-      if (std::ranges::find(patterns, pattern) == patterns.end()) patterns.push_back(pattern);
+      if (!seen.insert(pattern).second || seen.size() > 3) continue;
+      out += (out.empty() ? "" : ", ") + std::string(pattern);
     }
-    std::string out;
-    for (size_t i = 0; i < patterns.size() && i < 3; ++i) out += (i ? ", " : "") + std::string(patterns[i]);
-    return patterns.size() > 3 ? out + " and " + std::to_string(patterns.size() - 3) + " more" : out;
+    return seen.size() > 3 ? out + " and " + std::to_string(seen.size() - 3) + " more" : out;
   }
 
   // The class of `classes` with most weights: its shapes stand for all.

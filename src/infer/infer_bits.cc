@@ -62,8 +62,9 @@ Widths WidthsOf(int64_t words, int64_t count, int pack_bits) {
 
 std::string Shape(const TensorRecord& tensor) {
   std::string out = "[";
-  for (size_t i = 0; i < tensor.dims().size(); ++i) out += (i ? ", " : "") + std::to_string(tensor.dims()[i]);
-  return out + "]";
+  const size_t shown = std::min<size_t>(tensor.rank, 8);
+  for (size_t i = 0; i < shown; ++i) out += (i ? ", " : "") + std::to_string(tensor.dims()[i]);
+  return out + (shown < tensor.rank ? ", ...]" : "]");
 }
 
 std::string Join(const std::vector<int>& numbers) {
@@ -351,7 +352,8 @@ int64_t WeightsOf(const ClassFacts& facts, const ModuleClass& c) {
   if (facts.in_features <= 0 || facts.out_features <= 0) return 0;
   const auto one = CheckedMul(static_cast<uint64_t>(facts.in_features), static_cast<uint64_t>(facts.out_features));
   const auto all = one ? CheckedMul(*one, c.count) : std::nullopt;
-  constexpr uint64_t kTop = uint64_t{1} << 60;  // sums of a few stay in range
+  constexpr uint64_t kTop =
+      uint64_t{1} << 42;  // four times the largest model; sums over a million classes stay in range
   return static_cast<int64_t>(all ? std::min(*all, kTop) : kTop);
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 // Groups that the padder of tensor-parallel models may leave behind in_features (gptq-format A.5).
 constexpr int64_t kPaddedGroups = 3;
+constexpr size_t kManyCandidates = 4000;
 
 bool PowerOfTwo(int64_t value) { return value > 0 && std::has_single_bit(static_cast<uint64_t>(value)); }
 
@@ -73,6 +74,10 @@ class Resolver {
     for (int64_t group : in_.declared) {
       if (group > 0) candidates_.insert(group);
     }
+    // A model has a handful of shapes. Thousands are hostile or corrupt: the usual sizes alone keep the time linear.
+    if (candidates_.size() <= kManyCandidates) return;
+    std::erase_if(candidates_,
+                  [&](int64_t group) { return !PowerOfTwo(group) && std::ranges::count(in_.declared, group) == 0; });
   }
 
   bool Claims(size_t c, int64_t group) const {
@@ -140,6 +145,11 @@ class Resolver {
   // the base.
   void SettleOddOnes() {
     for (size_t c : unsettled_) out_.by_class[c].reset();
+    for (size_t c = 0; c < in_.classes.size(); ++c) {
+      if (!Open(c) || !in_.exact[c]) continue;
+      out_.by_class[c] = in_.exact[c];
+      out_.confidence[c] = Confidence::kCertain;
+    }
     const std::optional<int64_t> base = Base();
     for (size_t c = 0; c < in_.classes.size() && base; ++c) {
       if ((!Open(c) && !lonely_.contains(c)) || out_.by_class[c] == base) continue;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "infer/dynamic_rules.h"
@@ -18,7 +19,7 @@ struct GroupKey {
 
 struct GroupTally {
   int64_t count = 0, weights = 0;
-  std::vector<std::string> patterns;
+  std::set<std::string> patterns;
 };
 
 // Votes of one class's modules that were read.
@@ -94,7 +95,7 @@ void MakeGroups(InferState& s) {
       GroupTally& tally = groups[key];
       tally.count += count;
       tally.weights += s.weights[c] / std::max<int64_t>(1, one.count) * count;
-      if (std::ranges::find(tally.patterns, one.pattern) == tally.patterns.end()) tally.patterns.push_back(one.pattern);
+      tally.patterns.insert(one.pattern);
     };
     for (const auto& [sym, count] : votes[c].sym) {
       if (sym == likely) continue;
@@ -104,7 +105,7 @@ void MakeGroups(InferState& s) {
     put(likely, left);
   }
   for (auto& [key, tally] : groups) {
-    ModuleGroup group{.count = tally.count, .patterns = std::move(tally.patterns)};
+    ModuleGroup group{.count = tally.count, .patterns = {tally.patterns.begin(), tally.patterns.end()}};
     group.settings = {.bits = key.bits,
                       .group_size = key.group_size,
                       .sym = key.sym,
