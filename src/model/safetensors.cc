@@ -165,7 +165,7 @@ void DetachNames(ShardHeader& header) {
   const auto inside = [&](const TensorRecord& tensor) { return tensor.name_data >= begin && tensor.name_data < end; };
   size_t total = 0;
   for (const TensorRecord& tensor : header.tensors) total += inside(tensor) ? tensor.name_size : 0;
-  const std::shared_ptr<BulkMemory>& bulk = header.tensors.get_allocator().memory();
+  const std::shared_ptr<BulkMemory> bulk = header.tensors.get_allocator().memory();
   auto* to = static_cast<char*>(bulk == nullptr ? nullptr : bulk->Take(total));
   if (to == nullptr) {
     header.arena.push_back(std::make_unique_for_overwrite<char[]>(total));
