@@ -224,23 +224,32 @@ bool BenchModel(const char* name, const MadeModel& model, const std::filesystem:
   return good;
 }
 
-// Cost per tensor over sizes; the dearest against the cheapest, start-up left out by looking at 10,000 and more.
+// Cost of each further tensor between one size and the next, so that start-up drops out; the dearest against the
+// cheapest.
 bool BenchSlope(const std::filesystem::path& root, bool quick) {
-  std::printf("cost per tensor, one thread\n");
-  double least = 1e300, most = 0;
+  std::printf("cost per tensor: headers, index, cross-check, one thread\n");
+  double least = 1e300, most = 0, last_time = 0;
+  uint64_t last = 0;
   for (const uint64_t tensors : {10'000, 30'000, 100'000, 300'000, 1'000'000}) {
     if (quick && tensors > 100'000) break;
     const std::filesystem::path directory = root / std::to_string(tensors);
-    const Written written = WriteModel(OfSize(tensors), directory);
+    WriteModel(OfSize(tensors), directory);
     const auto source = OpenLocalDirectory(directory.string());
     const auto dir = ListModel(**source, "");
     std::vector<Row> rows = {{"", [&] { BuildTensorIndex(**source, *dir, {}, nullptr); }}};
     Measure(rows, tensors < 100'000 ? 5 : 1);
-    const double each = rows[0].best * 1e6 / static_cast<double>(tensors);
-    std::printf("  %9llu tensors %9.3f ms %7.1f ns/tensor\n", static_cast<unsigned long long>(tensors), rows[0].best,
-                each);
-    least = std::min(least, each);
-    most = std::max(most, each);
+    const double time = rows[0].best;
+    std::printf("  %9llu tensors %9.3f ms %7.1f ns/tensor", static_cast<unsigned long long>(tensors), time,
+                time * 1e6 / static_cast<double>(tensors));
+    if (last != 0) {
+      const double each = (time - last_time) * 1e6 / static_cast<double>(tensors - last);
+      std::printf(" %7.1f ns each beyond the last", each);
+      least = std::min(least, each);
+      most = std::max(most, each);
+    }
+    std::printf("\n");
+    last = tensors;
+    last_time = time;
     std::filesystem::remove_all(directory);
   }
   const bool good = most <= least * 1.2;
