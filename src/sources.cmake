@@ -97,6 +97,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/tgi.cc
   src/loaders/transformers.cc
   src/loaders/vllm.cc
+  src/loaders/vllm_modules.cc
+  src/loaders/vllm_tensors.cc
   src/loaders/walk.cc
   src/memory/arch_facts.cc
   src/memory/arch_tensors.cc

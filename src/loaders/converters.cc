@@ -94,6 +94,7 @@ bool StageLmdeploy(Walk& walk) {
   const Declared& read = walk.declared;
   if (facts.quantized_modules == 0) {
     walk.dense_model = true;
+    if (walk.profile.backend.empty()) StageFiles(walk);
     return false;
   }
   if (walk.profile.backend == "pytorch") {

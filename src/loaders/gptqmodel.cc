@@ -125,6 +125,12 @@ bool StageGptqModelFormat(Walk& walk) {
                           "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
     }
   }
+  if (read.format == "gptq_v2" && since >= Version{6, 0, 0} && since < Version{7, 0, 0}) {
+    walk.Step("format",
+              "an explicit Marlin back end would stop: Unsupported backend: `gptq_marlin` for `gptq` with format "
+              "`gptq_v2`; AUTO takes another kernel",
+              "ModelCloud/GPTQModel#2824");
+  }
   if (read.format == "marlin" && walk.facts.quantized_modules > 0) {
     walk.Assume("what GPTQModel does with format marlin is derived from the code path, not executed");
     walk.Degrade(Outcome::kUnknown, "format",

@@ -107,6 +107,7 @@ struct FileFacts {
   bool safetensors = true;                  // false: .bin and .pt only, unless asked otherwise
   bool index_filters = false;               // kGlob: files that the index does not name are dropped
   bool consolidated_wins = false;           // kGlob: consolidated*.safetensors push all others out
+  bool named_by_config = false;             // config.json's transformers_weights names the file
   bool duplicates_reject = false;
   std::string_view duplicates_message;  // {k}, {a}, {b}
   std::string_view none_message;        // {dir}, {names}
@@ -222,6 +223,7 @@ struct Profile {
   LimitFacts limits;
   FileFacts files;
   std::span<const KernelRow> kernels;  // in order of preference
+  bool per_module_kernels = false;     // else one kernel serves the whole model
   ModuleFacts modules;
   TensorFacts tensors;
   std::span<const Stage> stages;  // in the loader's own order

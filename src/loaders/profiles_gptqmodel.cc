@@ -495,6 +495,7 @@ constexpr Profile kRow734 = {.loader = "gptqmodel",
                              .limits = kLimits6,
                              .files = kFiles,
                              .kernels = kKernels734,
+                             .per_module_kernels = true,
                              .modules = Suffixes(kList4, true, LmHeadRule::kIfKeyOrTensors),
                              .tensors = kTensors,
                              .stages = kStages};

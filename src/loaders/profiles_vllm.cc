@@ -60,6 +60,8 @@ constexpr KernelRow GptqRow(uint32_t bits, Zeros zeros) {
           .source = kGptqSource};
 }
 constexpr KernelRow kKernels07[] = {MarlinRow(80), GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
+// gptq_marlin came with 0.4.2.
+constexpr KernelRow kKernels02[] = {GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
 constexpr KernelRow kKernels15[] = {MarlinRow(75), GptqRow(k2348, Zeros::kByFormat)};
 constexpr KernelRow kKernelsMain[] = {{.name = "auto_gptq (Marlin)",
                                        .bits = BitsSet({4, 8}),
@@ -77,7 +79,7 @@ constexpr FileFacts Files(bool consolidated, MissingShard missing) {
           .consolidated_wins = consolidated,
           .none_message = kNoFiles,
           .missing_shard = missing,
-          .missing_shard_message = "FileNotFoundError: Weight files referenced in index but missing: {{files}}",
+          .missing_shard_message = "FileNotFoundError: Weight files referenced in index but missing: {'{files}'}",
           .source = kFilesSource};
 }
 constexpr TensorFacts kTensors = {.unexpected = Unexpected::kRejects,
@@ -96,6 +98,38 @@ constexpr ModuleFacts kFromHeaders = {.rule = ModuleRule::kHeaders,
 constexpr Stage kStages[] = {StageModelConfig, StageConfig, StageVllmMethod,  StageVllmDtype, StageVllmModules,
                              StageVllmKernels, StageFiles,  StageVllmTensors, StageValues};
 
+constexpr std::string_view kAssumeOld[] = {"no --quantization flag",
+                                           "known from users' threads: the sources of this version were not read"};
+constexpr Profile kRow02 = {.loader = "vllm",
+                            .version = "0.2",
+                            .versions = ">=0.2,<0.5 (from users' threads)",
+                            .since = {0, 2, 0},
+                            .until = {0, 5, 0},
+                            .title = "vLLM of 2023",
+                            .revision = "vllm-project/vllm#1420; OpenBMB/MiniCPM#141",
+                            .as_of = "2024-05",
+                            .assumptions = kAssumeOld,
+                            .config = Config(FormatKey::kNotRead),
+                            .files = Files(false, MissingShard::kDropped),
+                            .kernels = kKernels02,
+                            .modules = kAllLinears,
+                            .tensors = kTensors,
+                            .stages = kStages};
+constexpr Profile kRow06 = {.loader = "vllm",
+                            .version = "0.6",
+                            .versions = ">=0.5,<0.7 (from users' threads)",
+                            .since = {0, 5, 0},
+                            .until = {0, 7, 0},
+                            .title = "vLLM 0.6",
+                            .revision = "vllm-project/vllm#5675, #6244, #9832, #11671",
+                            .as_of = "2024-12",
+                            .assumptions = kAssumeOld,
+                            .config = Config(FormatKey::kNotRead),
+                            .files = Files(false, MissingShard::kDropped),
+                            .kernels = kKernels07,
+                            .modules = kAllLinears,
+                            .tensors = kTensors,
+                            .stages = kStages};
 constexpr Profile kRow07 = {.loader = "vllm",
                             .version = "0.7",
                             .versions = ">=0.7,<0.9",
@@ -174,7 +208,7 @@ constexpr Profile kRowMain = {.loader = "vllm",
                               .tensors = kTensors,
                               .stages = kStages};
 
-constexpr const Profile* kRows[] = {&kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
+constexpr const Profile* kRows[] = {&kRow02, &kRow06, &kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
 
 }  // namespace
 

@@ -136,6 +136,14 @@ bool StageSglangTensors(Walk& walk) {
              walk.Message("Parameter {name} not found in params_dict", {{"name", facts.first_tensor}}));
     return false;
   }
+  if (walk.profile.since < Version{0, 4, 0} && facts.tied) {
+    for (const ClassDigest& digest : facts.classes) {
+      if (digest.part != Part::kLmHead) continue;
+      walk.Remedy("take a newer version, or drop the tensor");
+      return walk.Rejects("tensors", "stops: tie_word_embeddings is true and the head is stored all the same",
+                          "sgl-project/sglang#577", "KeyError: 'lm_head.weight'");
+    }
+  }
   if (!facts.config_clash.empty())
     return walk.Rejects("tensors", "stops: " + facts.config_clash, source, "AssertionError");
   for (size_t i = 0; i < facts.classes.size(); ++i) {

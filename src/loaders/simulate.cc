@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "loaders/families.h"
+#include "loaders/stages.h"
 #include "loaders/walk.h"
 
 namespace gptq_doctor {
@@ -34,19 +35,50 @@ bool ParseMachine(std::string_view text, Machine* machine) {
   return true;
 }
 
+// A loader that stopped before it looked for weights may have a second fault behind the first, which the user meets
+// next.
+void LookBehind(const Walk& walk, LoaderOutcome* outcome) {
+  const auto& stages = walk.profile.stages;
+  const bool looks = std::find(stages.begin(), stages.end(), &StageFiles) != stages.end();
+  if (outcome->outcome != Outcome::kRejects || !walk.files.empty() || !looks || outcome->rules.empty() ||
+      outcome->rules.front().ends_with(".weights"))
+    return;
+  Walk next(walk.profile, walk.facts, walk.options, walk.machine);
+  next.declared = walk.declared;
+  if (StageFiles(next)) return;
+  LoaderOutcome behind = next.Finish();
+  if (behind.outcome != Outcome::kRejects) return;
+  outcome->steps.push_back({"weights", "behind that: " + behind.summary, behind.steps.back().source, false});
+  outcome->message += (outcome->message.empty() ? "" : "\nbehind that: ") + behind.message;
+}
+
 LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const SimulateOptions& options,
                          const Machine& machine) {
   Walk walk(profile, facts, options, machine);
   for (const Stage stage : profile.stages) {
     if (!stage(walk)) break;
   }
-  return walk.Finish();
+  // Packed tensors of another layout, which only some stages know.
+  if (facts.foreign_modules > 0 && facts.quantized_modules == 0 && walk.method != "marlin" &&
+      RankOf(walk.outcome()) > RankOf(Outcome::kUnknown)) {
+    walk.Degrade(Outcome::kUnknown, "tensors",
+                 "the files hold packed tensors that are not GPTQ's; what this loader makes of them is not examined",
+                 profile.tensors.source);
+  }
+  LoaderOutcome outcome = walk.Finish();
+  LookBehind(walk, &outcome);
+  return outcome;
 }
 
-// Nothing is said about directories of other formats, unless their configuration calls them gptq.
-bool CallsItselfGptq(const Examination& exam) {
-  return std::any_of(exam.configs.files.begin(), exam.configs.files.end(),
-                     [](const QuantConfigFile& file) { return file.method_family == "gptq"; });
+// Nothing is said about directories whose configuration names another method.
+bool NamesOtherMethod(const Examination& exam) {
+  bool other = false;
+  for (const QuantConfigFile& file : exam.configs.files) {
+    if (file.method_family == "gptq") return false;
+    if (file.reading != ConfigReading::kAbsent && !file.method_family.empty()) other = true;
+    if (file.reading == ConfigReading::kForeign) other = true;
+  }
+  return other;
 }
 
 }  // namespace
@@ -82,7 +114,7 @@ std::vector<LoaderOutcome> SimulateProfiles(const Examination& exam, const std::
   // One file of a model says nothing about the directory that a loader sees.
   if (!exam.options.only_file.empty()) return outcomes;
   const ModelFacts facts = DigestModel(exam);
-  if (facts.quantized_modules == 0 && facts.foreign_modules > 0 && !CallsItselfGptq(exam)) return outcomes;
+  if (facts.quantized_modules == 0 && facts.foreign_modules > 0 && NamesOtherMethod(exam)) return outcomes;
   outcomes.reserve(rows.size());
   for (const Profile* row : rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
   return outcomes;

@@ -117,7 +117,7 @@ bool PickNamed(Walk& walk) {
 
 bool PickSingleThenIndex(Walk& walk) {
   const JsonValue* named = walk.exam.configs.model.Find("transformers_weights");
-  if (named != nullptr && named->AsString() != nullptr && walk.profile.since >= Version{4, 49, 0}) {
+  if (named != nullptr && named->AsString() != nullptr && walk.profile.files.named_by_config) {
     const std::string& name = *named->AsString();
     walk.files = name.ends_with(".index.json") && HasIndex(walk.exam, name) ? Indexed(walk.exam) : One(walk.exam, name);
     if (walk.files.empty()) return None(walk, {name});

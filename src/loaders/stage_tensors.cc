@@ -13,22 +13,12 @@ int64_t Dim(const TensorRecord* tensor, size_t axis) {
   return tensor == nullptr || tensor->dims().size() <= axis ? 0 : static_cast<int64_t>(tensor->dims()[axis]);
 }
 
-// The bits and group_size this loader gives to a class, its `dynamic` applied where it reads it.
-struct Settings {
-  int64_t bits = 0, group_size = 0;
-  bool certain = true;
-};
-Settings SettingsOf(const Walk& walk, size_t index) {
-  Settings settings{walk.declared.bits, walk.declared.group_size, true};
-  const JsonValue* dynamic = walk.profile.modules.dynamic ? walk.declared.Find("dynamic") : nullptr;
-  if (dynamic == nullptr || !dynamic->IsObject() || dynamic->members.empty()) return settings;
-  const DynamicEffect& effect = walk.facts.EffectsOf(*dynamic)[index];
-  settings.certain = effect.uniform && !effect.unknown;
-  if (effect.changed > 0) {
-    settings.bits = effect.bits.value_or(settings.bits);
-    settings.group_size = effect.group_size.value_or(settings.group_size);
-  }
-  return settings;
+// How accelerate names a module: the repr of what was built.
+std::string BuiltRepr(const ClassDigest& digest, bool quantized) {
+  if (quantized) return "QuantLinear()";
+  return "Linear(in_features=" + std::to_string(digest.in_features) +
+         ", out_features=" + std::to_string(digest.out_features) +
+         ", bias=" + (digest.bias_expected.value_or(digest.bias != nullptr) ? "True" : "False") + ")";
 }
 
 bool CheckUnexpected(Walk& walk) {
@@ -48,7 +38,7 @@ bool CheckUnexpected(Walk& walk) {
   const TensorRecord* tensor = first->qweight != nullptr ? first->qweight : first->scales;
   const std::string name(tensor == nullptr ? first->stem : tensor->name());
   const std::string message =
-      walk.Message(facts.unexpected_message, {{"name", name}, {"stem", std::string(first->stem)}, {"leaf", "qweight"}});
+      walk.Message(facts.unexpected_message, {{"name", name}, {"stem", BuiltRepr(*first, false)}, {"leaf", "qweight"}});
   if (facts.unexpected == Unexpected::kRejects) {
     return walk.Rejects("tensors", "stops: " + name + " fits no layer that it built", facts.source, message);
   }
@@ -62,7 +52,22 @@ bool CheckUnexpected(Walk& walk) {
   return true;
 }
 
-void CheckUnpacked(Walk& walk) {
+// The value of modules_in_block_to_quantize that the tensors call for: suffixes of the quantized layers.
+std::string KeepListOf(const ModelFacts& facts) {
+  std::vector<std::string> suffixes;
+  for (const ClassDigest& digest : facts.classes) {
+    if (!digest.gptq || !digest.in_blocks) continue;
+    std::string_view suffix = digest.leaf;
+    if (digest.part != Part::kExpert)
+      suffix = std::string_view(digest.pattern).substr(std::min(digest.pattern.size(), digest.block_prefix.size() + 3));
+    if (std::find(suffixes.begin(), suffixes.end(), suffix) == suffixes.end()) suffixes.emplace_back(suffix);
+  }
+  std::string text = "[[";
+  for (const std::string& suffix : suffixes) text += (text.size() > 2 ? ", " : "") + JsonQuote(suffix);
+  return text + "]]";
+}
+
+bool CheckUnpacked(Walk& walk) {
   const TensorFacts& facts = walk.profile.tensors;
   int64_t modules = 0;
   const ClassDigest* first = nullptr;
@@ -72,16 +77,25 @@ void CheckUnpacked(Walk& walk) {
     if (first == nullptr) first = &digest;
     modules += digest.count;
   }
-  if (modules == 0) return;
+  if (modules == 0) return true;
   const std::string name = std::string(first->stem) + ".weight";
+  if (walk.profile.modules.modules_in_block) {
+    walk.Remedy("add to config.json's quantization_config: \"modules_in_block_to_quantize\": " +
+                KeepListOf(walk.facts));
+  }
+  if (facts.unexpected == Unexpected::kRejects) {
+    return walk.Rejects("tensors", "stops: " + name + " is plain in the files and quantized in this loader",
+                        facts.source,
+                        walk.Message(facts.unexpected_message,
+                                     {{"name", name}, {"stem", BuiltRepr(*first, true)}, {"leaf", "weight"}}));
+  }
   walk.Degrade(
       Outcome::kGarbage, "tensors",
       Modules(modules) + (modules == 1 ? " is" : " are") + " plain in the files and quantized in this loader (" +
           std::string(first->pattern) + "): the packed tensors it built stay " + std::string(facts.missing_value),
       facts.source,
       walk.Message(facts.unexpected_message, {{"name", name}, {"stem", std::string(first->stem)}, {"leaf", "weight"}}));
-  if (walk.profile.modules.modules_in_block)
-    walk.Remedy("list the quantized layers in modules_in_block_to_quantize: gptq-doctor fix --write");
+  return true;
 }
 
 void CheckUnjudged(Walk& walk) {
@@ -153,6 +167,19 @@ bool CheckLayers(Walk& walk) {
 
 }  // namespace
 
+ClassSettings SettingsOf(const Walk& walk, size_t index) {
+  ClassSettings settings{walk.declared.bits, walk.declared.group_size, true};
+  const JsonValue* dynamic = walk.profile.modules.dynamic ? walk.declared.Find("dynamic") : nullptr;
+  if (dynamic == nullptr || !dynamic->IsObject() || dynamic->members.empty()) return settings;
+  const DynamicEffect& effect = walk.facts.EffectsOf(*dynamic)[index];
+  settings.certain = effect.uniform && !effect.unknown;
+  if (effect.changed > 0) {
+    settings.bits = effect.bits.value_or(settings.bits);
+    settings.group_size = effect.group_size.value_or(settings.group_size);
+  }
+  return settings;
+}
+
 std::optional<ShapeClash> ClashOf(const Walk& walk, size_t index, int64_t bits, int64_t group_size) {
   const ClassDigest& digest = walk.facts.classes[index];
   if (!digest.bits || digest.in_features <= 0 || digest.out_features <= 0 || bits <= 0) return std::nullopt;
@@ -187,7 +214,7 @@ std::optional<ShapeClash> FindShapeClash(const Walk& walk) {
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
     if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
-    const Settings settings = SettingsOf(walk, i);
+    const ClassSettings settings = SettingsOf(walk, i);
     if (!settings.certain) continue;
     auto clash = ClashOf(walk, i, settings.bits, settings.group_size);
     if (clash && (!found || digest.stem < found->at->stem)) found = std::move(clash);
@@ -200,7 +227,7 @@ bool StageTensors(Walk& walk) {
   const TensorFacts& facts = walk.profile.tensors;
   CheckUnjudged(walk);
   if (!CheckUnexpected(walk)) return false;
-  CheckUnpacked(walk);
+  if (!CheckUnpacked(walk)) return false;
   if (!CheckComplete(walk) || !CheckLayers(walk)) return false;
   if (facts.shapes != Shapes::kRejects) return true;
   if (const auto clash = FindShapeClash(walk)) {

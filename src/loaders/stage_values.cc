@@ -50,16 +50,35 @@ void CheckZeros(Walk& walk, const KernelRow& row) {
     walk.Step("values", std::string("reads the zero points as they are stored (") + (as_v1 ? "gptq" : "gptq_v2") + ")",
               row.source);
   }
-  // GPTQModel before 7.0.0 reads its own broken 3-bit zeros back; before 7.3.2 also the shifted ones of mixed bits.
+}
+
+// Zeros that GPTQModel wrote wrong, and what its own readers of each age make of right ones. optimum reads through
+// GPTQModel too, a current one.
+void CheckWriterFaults(Walk& walk, const KernelRow& row) {
+  if (row.zeros == Zeros::kUnused) return;
+  const InferredQuant& quant = walk.exam.quant;
   const bool own = walk.profile.loader == "gptqmodel";
-  if (quant.broken_3bit_zeros && !(own && walk.profile.since < Version{7, 0, 0})) {
+  const bool through = walk.profile.backend == "gptqmodel" || walk.profile.backend == "transformers";
+  const bool before7 = own && walk.profile.since < Version{7, 0, 0};
+  if (through && (quant.broken_3bit_zeros || quant.shifted_base_bits != 0 || quant.base.bits == 3))
+    walk.Assume("gptqmodel 7.3.2 or later is installed");
+  if (quant.broken_3bit_zeros && !before7) {
     walk.Remedy("gptq-doctor fix --write");
     walk.Degrade(
         Outcome::kGarbage, "values",
         "the 3-bit zero points were written with two swapped words (GPTQModel before 7.0.0): wrong weights, no message",
         row.source);
   }
-  if (quant.shifted_base_bits != 0 && !(own && walk.profile.since < Version{7, 3, 2})) {
+  if (!quant.broken_3bit_zeros && quant.base.bits == 3 && quant.zero_format == ZeroFormat::kV1 && before7 &&
+      ReadsAsV1(row, walk.declared)) {
+    walk.Remedy("take GPTQModel 7 or later");
+    walk.Degrade(Outcome::kGarbage, "values",
+                 "the 3-bit zero points are right, but this version adds its constant to swapped words when it reads "
+                 "them: wrong weights, no message",
+                 "ModelCloud/GPTQModel gptqmodel/utils/model.py before 8e8ff117b");
+  }
+  const bool before732 = own && walk.profile.since < Version{7, 3, 2};
+  if (quant.shifted_base_bits != 0 && !before732) {
     walk.Remedy("gptq-doctor fix --write");
     walk.Degrade(Outcome::kGarbage, "values",
                  "modules with other bits than the base were written with the base's zero-point constant: wrong "
@@ -111,9 +130,15 @@ std::string_view Broken(int catalogue) {
 
 bool StageValues(Walk& walk) {
   if (walk.dense_model) return true;
-  if (walk.kernel != nullptr) {
-    CheckZeros(walk, *walk.kernel);
-    CheckOrder(walk, *walk.kernel);
+  std::vector<const KernelRow*> kernels;
+  if (walk.kernel != nullptr) kernels.push_back(walk.kernel);
+  for (const KernelRow* row : walk.class_kernels) {
+    if (row != nullptr && std::find(kernels.begin(), kernels.end(), row) == kernels.end()) kernels.push_back(row);
+  }
+  for (const KernelRow* row : kernels) {
+    CheckZeros(walk, *row);
+    CheckWriterFaults(walk, *row);
+    CheckOrder(walk, *row);
   }
   for (const ValueDefect& defect : walk.exam.quant.value_defects) {
     const std::string_view what = Broken(defect.catalogue);

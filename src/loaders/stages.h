@@ -77,6 +77,13 @@ struct Refusal {
 Refusal TestKernel(const Walk& walk, const KernelRow& row, int only = -1);
 std::string RefusalText(const Refusal& refusal, const KernelRow& row);
 
+// The bits and group_size this loader gives to a class, its `dynamic` applied where it reads it.
+struct ClassSettings {
+  int64_t bits = 0, group_size = 0;
+  bool certain = true;  // false: members differ, or a pattern cannot be judged
+};
+ClassSettings SettingsOf(const Walk& walk, size_t class_index);
+
 // First class (in tensor name order) whose stored shapes are not those of the declared bits and group_size.
 struct ShapeClash {
   const ClassDigest* at = nullptr;

@@ -199,7 +199,8 @@ bool StageTgiTensors(Walk& walk) {
     walk.Assume("an NVIDIA GPU of compute capability 8.0 or newer");
   // The three loaders differ by settings alone; shapes are met later.
   for (const KernelRow& row : walk.profile.kernels) {
-    bool fits = TestKernel(walk, row, static_cast<int>(walk.facts.classes.size())).what == Refusal::kNone;
+    bool fits = TestKernel(walk, row, static_cast<int>(walk.facts.classes.size())).what == Refusal::kNone &&
+                walk.declared.bits > 0 && walk.declared.bits < 32 && ((row.bits >> walk.declared.bits) & 1) != 0;
     const auto& groups = row.group_sizes;
     if (fits && !groups.empty())
       fits = std::find(groups.begin(), groups.end(), walk.declared.group_size) != groups.end();

@@ -49,7 +49,7 @@ bool StageFallback(Walk& walk) {
     walk.Step("modules", "builds the plain model that the files hold", kModeling);
     return false;
   }
-  if (walk.profile.since < Version{5, 0, 0})
+  if (!Report5(walk))
     walk.Assume("without torch_dtype transformers 4.x takes float32, with \"auto\" what config.json says");
   FallBack(walk, "modules", why, kModeling, message);
   return false;

@@ -1,0 +1,234 @@
+// How vLLM's load loop meets tensors that fit no layer, and shapes that differ.
+
+#include <algorithm>
+#include <string>
+
+#include "loaders/engine.h"
+#include "loaders/families.h"
+#include "loaders/stages.h"
+#include "loaders/vllm_age.h"
+
+namespace gptq_doctor {
+namespace {
+
+constexpr std::string_view kGptq = "vllm-project/vllm vllm/model_executor/layers/quantization/gptq.py";
+
+std::string UnknownName(const Walk& walk, std::string_view tensor) {
+  const std::string left = LeftoverName(tensor);
+  if (!IsMain(walk)) return "KeyError: '" + left + "'";
+  std::string model = walk.facts.class_name;
+  if (const size_t at = model.find("ForCausalLM"); at != std::string::npos) model = model.substr(0, at) + "Model";
+  if (left.find(".experts.") != std::string::npos) {
+    return "AttributeError: Layer " + left.substr(0, left.rfind('.')) + " has no parameter '" +
+           left.substr(left.rfind('.') + 1) + "' for checkpoint weight '" + std::string(tensor) + "'";
+  }
+  const std::string layer = left.substr(0, left.rfind('.'));
+  const std::string_view leaf = std::string_view(layer).substr(layer.rfind('.') + 1);
+  const bool row = leaf == "down_proj" || leaf == "o_proj" || leaf == "out_proj";
+  return "ValueError: There is no module or parameter named '" + left + "' in " + model +
+         ". The available parameters belonging to " + layer + " (" + (row ? "RowParallelLinear" : "LinearBase") +
+         ") are: {'" + layer + ".weight'}";
+}
+
+bool RejectLeftover(Walk& walk, std::string detail, std::string_view tensor) {
+  return walk.Rejects("tensors", std::move(detail), walk.profile.tensors.source, UnknownName(walk, tensor));
+}
+
+std::string FirstTensorOf(const ClassDigest& digest) {
+  for (const TensorRecord* tensor : {digest.g_idx, digest.qweight, digest.qzeros, digest.scales, digest.weight}) {
+    if (tensor != nullptr) return std::string(tensor->name());
+  }
+  return std::string(digest.stem);
+}
+
+// Tensors of other layouts: the first name that a plain layer does not have stops the loop.
+bool CheckForeign(Walk& walk) {
+  std::string first;
+  const Inventory& inventory = walk.exam.inventory;
+  for (const ClassDigest& digest : walk.facts.classes) {
+    if (!digest.foreign || !digest.in_blocks) continue;
+    for (const Component& component :
+         inventory.components(inventory.modules[inventory.classes[digest.id].representative])) {
+      if (component.suffix == kWeight || component.suffix == kBias) continue;
+      const std::string name = std::string(digest.stem) + "." + std::string(inventory.SuffixName(component.suffix));
+      if (first.empty() || name < first) first = name;
+    }
+  }
+  if (first.empty()) return true;
+  return RejectLeftover(walk, "stops: the files hold tensors for which no layer was built", first);
+}
+
+// Load loops of 2023 and 2024 knew no surplus biases and no stored copy of a tied head.
+bool CheckOldLoops(Walk& walk) {
+  for (const ClassDigest& digest : walk.facts.classes) {
+    if (walk.profile.since < Version{0, 5, 0} && digest.gptq && digest.bias != nullptr &&
+        digest.bias_expected == false) {
+      walk.Remedy("take a newer vLLM, which skips surplus biases");
+      return walk.Rejects("tensors", "stops: the files hold biases that the architecture lacks",
+                          "vllm-project/vllm#1420", "KeyError: '" + std::string(digest.stem) + ".bias'");
+    }
+    if (walk.profile.since < Version{0, 5, 0} && digest.part == Part::kLmHead && walk.facts.tied) {
+      walk.Remedy("take a newer version, or drop the tensor");
+      return walk.Rejects("tensors", "stops: tie_word_embeddings is true and the head is stored all the same",
+                          "OpenBMB/MiniCPM#141", "KeyError: 'lm_head.weight'");
+    }
+  }
+  return true;
+}
+
+bool CheckLmHead(Walk& walk, const ClassDigest& digest, bool* skip) {
+  *skip = true;
+  if (walk.facts.tied) {
+    walk.Step("tensors", "skips every lm_head tensor: tie_word_embeddings is true", walk.profile.tensors.source);
+    return true;
+  }
+  if (!walk.declared.lm_head) {
+    walk.Remedy("set \"lm_head\": true in config.json's quantization_config");
+    return walk.Rejects(
+        "tensors", "stops: lm_head is quantized in the files, but the configuration does not say \"lm_head\": true",
+        walk.profile.tensors.source,
+        "ValueError: There is no module or parameter named 'lm_head." +
+            std::string(digest.g_idx != nullptr ? "g_idx" : "qweight") + "' in " + walk.facts.class_name);
+  }
+  if (digest.out_features % 64 != 0) {
+    walk.Assume(
+        "a quantized lm_head whose vocabulary is no multiple of 64 fails: derived from the code path, not executed");
+    walk.Degrade(Outcome::kUnknown, "tensors",
+                 "lm_head has " + std::to_string(digest.out_features) +
+                     " outputs, no multiple of 64: copying it into the padded parameter should fail",
+                 "vllm-project/vllm vllm/model_executor/layers/vocab_parallel_embedding.py:445-485");
+  }
+  return true;
+}
+
+}  // namespace
+
+bool StageVllmTensors(Walk& walk) {
+  const ModelFacts& facts = walk.facts;
+  if (walk.dense_model) {
+    if (facts.quantized_modules == 0) return CheckForeign(walk);
+    walk.Remedy("gptq-doctor fix --write");
+    const std::string why = walk.dense_why.empty() ? "config.json has no quantization_config" : walk.dense_why;
+    return RejectLeftover(walk, "stops at the first packed tensor: " + why + ", so plain layers were built",
+                          facts.first_tensor);
+  }
+  if (facts.quantized_modules == 0 && !CheckForeign(walk)) return false;
+  if (!facts.config_clash.empty()) {
+    walk.Remedy("use the config.json that belongs to these weights");
+    return walk.Rejects("tensors", "stops: " + facts.config_clash, walk.profile.tensors.source, "AssertionError");
+  }
+  if (Upto06(walk) && !CheckOldLoops(walk)) return false;
+  // In the order of names, as the loop meets them.
+  std::vector<size_t> order(facts.classes.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return facts.classes[a].stem < facts.classes[b].stem; });
+  for (const size_t i : order) {
+    const ClassDigest& digest = facts.classes[i];
+    const std::string_view source = walk.profile.tensors.source;
+    if (walk.built[i] == Built::kNothing && !digest.gptq) continue;
+    if (walk.built[i] == Built::kUnknown) {
+      walk.Degrade(Outcome::kUnknown, "modules",
+                   "cannot tell which layers of " + std::string(digest.pattern) + " become quantized",
+                   walk.profile.modules.source);
+      continue;
+    }
+    if (digest.part == Part::kLmHead && digest.gptq) {
+      bool skip = false;
+      if (!CheckLmHead(walk, digest, &skip)) return false;
+      if (skip && !walk.declared.lm_head) continue;
+    }
+    if (digest.gptq && walk.built[i] == Built::kDense) {
+      if (digest.part == Part::kRouter)
+        walk.Remedy("vLLM 0.11 or later reads from the tensors which layers are quantized");
+      return RejectLeftover(
+          walk, "stops: " + std::string(digest.pattern) + " is quantized in the files and plain in this loader",
+          FirstTensorOf(digest));
+    }
+    if (digest.dense_linear && walk.built[i] == Built::kQuantized) {
+      const int64_t g = walk.declared.group_size;
+      if (digest.leaf == "score" && walk.declared.bits > 0 && digest.out_features % (32 / walk.declared.bits) != 0) {
+        return walk.Rejects("kernel",
+                            "stops: " + std::string(digest.pattern) + " is built quantized and its " +
+                                std::to_string(digest.out_features) + " outputs are no multiple of the pack factor",
+                            kGptq,
+                            "ValueError: The output size is not aligned with the quantized weight shape. This can be "
+                            "caused by too large tensor parallel size.");
+      }
+      if (digest.part == Part::kVision && g > 0 && digest.in_features % g != 0) {
+        return walk.Rejects("kernel",
+                            "stops: " + std::string(digest.pattern) +
+                                " is plain in the files, but is built quantized and its " +
+                                std::to_string(digest.in_features) + " inputs are no multiple of group_size",
+                            kGptq,
+                            "ValueError: The input size is not aligned with the quantized weight shape. This can be "
+                            "caused by too large tensor parallel size.");
+      }
+      std::string left = LeftoverName(std::string(digest.stem) + ".weight");
+      return walk.Rejects(
+          "tensors", "stops: " + std::string(digest.pattern) + " is plain in the files and quantized in this loader",
+          source, UnknownName(walk, std::string(digest.stem) + ".weight"));
+    }
+    if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
+    if (digest.qweight == nullptr || digest.scales == nullptr ||
+        (digest.qzeros == nullptr && walk.kernel != nullptr && walk.kernel->zeros != Zeros::kUnused)) {
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   Modules(digest.count) + " lack packed tensors (" + std::string(digest.pattern) +
+                       "): they stay uninitialised, nothing checks",
+                   source);
+    }
+    if (digest.g_idx == nullptr && walk.declared.desc_act) {
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   "desc_act is true but " + std::string(digest.pattern) +
+                       " has no g_idx: the index stays uninitialised, garbage or a crash",
+                   source);
+    }
+    const auto settings = EngineSettingsOf(walk, digest);
+    if (!settings) {
+      walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
+      continue;
+    }
+    int64_t expected = 0, stored = 0;
+    switch (CopyOf(walk, digest, settings->bits, settings->group_size, &expected, &stored)) {
+      case CopyResult::kFits:
+        break;
+      case CopyResult::kSilentCut:
+        walk.Degrade(Outcome::kGarbage, "tensors",
+                     std::string(digest.pattern) + " has " + std::to_string(stored) + " rows where " +
+                         std::to_string(expected) + " are expected: cut without a message",
+                     source);
+        break;
+      case CopyResult::kTooFewRows:
+        walk.Remedy("gptq-doctor fix --write");
+        return walk.Rejects("tensors",
+                            "stops: " + std::string(digest.pattern) + " has fewer rows than the declared settings give",
+                            source,
+                            "RuntimeError: start (0) + length (" + std::to_string(expected) +
+                                ") exceeds dimension size (" + std::to_string(stored) + ").");
+      case CopyResult::kColumnAssert:
+        walk.Remedy("gptq-doctor fix --write");
+        return walk.Rejects("tensors",
+                            "stops: the shapes of " + std::string(digest.pattern) +
+                                " are not those of the declared bits and group_size",
+                            source, "AssertionError");
+    }
+  }
+  const auto& layers = walk.exam.configs.model.num_hidden_layers;
+  if (layers && facts.layers > *layers && walk.exam.configs.model.Find("num_nextn_predict_layers") == nullptr) {
+    walk.Remedy("use the config.json that belongs to these weights");
+    return RejectLeftover(
+        walk,
+        "stops: config.json has " + std::to_string(*layers) + " layers, the files have " + std::to_string(facts.layers),
+        "model.layers." + std::to_string(*layers) + ".mlp.down_proj.g_idx");
+  }
+  if (layers && facts.layers > 0 && facts.layers < *layers) {
+    walk.Degrade(Outcome::kGarbage, "tensors",
+                 "config.json has " + std::to_string(*layers) + " layers, the files have " +
+                     std::to_string(facts.layers) + ": the missing ones stay uninitialised, nothing checks",
+                 walk.profile.tensors.source);
+  }
+  walk.Step("tensors", "every packed tensor has a place", walk.profile.tensors.source);
+  return true;
+}
+
+}  // namespace gptq_doctor
