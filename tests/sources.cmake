@@ -19,6 +19,10 @@ set(GPTQ_DOCTOR_TESTS
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
+  cli/dequantize_test.cc
+  dequant/dequantize_test.cc
+  dequant/packers_test.cc
+  dequant/model_writer_test.cc
   infer/act_order_test.cc
   infer/checkpoint_format_test.cc
   infer/dynamic_rules_test.cc

@@ -44,7 +44,8 @@ void EditObject(std::string_view text, const JsonValue& object, Dtype dtype, boo
     }
   }
   if (top && !dtype_said) {
-    const bool empty = object.members.empty();
+    const bool empty = std::all_of(object.members.begin(), object.members.end(),
+                                   [](const JsonMember& member) { return member.key == "quantization_config"; });
     edits.push_back({{object.range.begin + 1, object.range.begin + 1},
                      "\n  \"torch_dtype\": \"" + std::string(TorchName(dtype)) + "\"" + (empty ? "\n" : ",")});
   }

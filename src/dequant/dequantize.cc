@@ -110,7 +110,7 @@ class Planner {
   }
 
   Status AddBias(const Module& module, const TensorRecord& bias) {
-    if (!options_.keep_zero_bias && HasBias(exam_.configs.model, module.stem) == BiasFact::kHasNot) {
+    if (!options_.keep_zero_bias && FamilyBias(exam_.configs.model, module.stem) == BiasFact::kHasNot) {
       const Result<bool> zero = IsAllZero(exam_, bias);
       if (!zero) return zero.error();
       if (*zero) {

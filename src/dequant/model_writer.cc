@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <semaphore>
 
 #include "base/storage.h"
 #include "base/text.h"
@@ -15,23 +15,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kStateFile[] =
-    "gptq-doctor-partial.txt";  // the fingerprint of the work; removed before the directory is published
+// Pieces in the making at once: with some 40 MB each they stay below the bound on memory however many threads there
+// are.
+constexpr int kMostPieces = 7;
 
 Error Refuse(const std::string& path, std::string message) { return {ErrorKind::kRefused, path, std::move(message)}; }
 
 // Where the directory grows and where it will stand; names relative to their common parent.
 struct Place {
   std::string parent, name, partial;
+  std::string state;  // the fingerprint of the work; the first to come and the last to go
 };
 
 Place PlaceOf(const std::string& directory) {
-  fs::path path = fs::path(directory).lexically_normal();
+  std::error_code error;
+  // A link to an empty directory stands for that directory, which may lie on another disk.
+  fs::path path = fs::is_directory(directory, error) ? fs::canonical(directory, error) : fs::path(directory);
+  if (error) path = directory;
+  path = path.lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   std::string parent = path.parent_path().string();
   if (parent.empty()) parent = ".";
   const std::string name = path.filename().string();
-  return {parent, name, name + ".gptq-doctor-partial"};
+  return {parent, name, name + ".gptq-doctor-partial", name + ".gptq-doctor-state"};
 }
 
 // One shard being written by many threads. Opened by the first piece, committed by the last.
@@ -40,7 +46,20 @@ struct ShardWork {
   std::unique_ptr<SinkFile> file;
   std::mutex opening;
   std::atomic<int64_t> pieces_left{0};
-  bool done = false;  // by an earlier run
+  std::atomic<uint64_t> bytes{0};  // written so far
+  bool done = false;               // by an earlier run
+};
+
+// Held while a piece is made.
+class Turn {
+ public:
+  explicit Turn(std::counting_semaphore<kMostPieces>& turns) : turns_(turns) { turns_.acquire(); }
+  ~Turn() { turns_.release(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::counting_semaphore<kMostPieces>& turns_;
 };
 
 struct Task {
@@ -66,12 +85,15 @@ class Writer {
 
   Result<WrittenModel> Run() {
     if (Status ready = Prepare(); !ready) return ready.error();
-    if (Status written = WriteAll(); !written) {
-      for (ShardWork& shard : shards_) shard.file.reset();  // drops temporary files
-      if (written.error().kind == ErrorKind::kInterrupted || !options_.resume) RemovePartial();
-      return written.error();
+    if (!published_) {
+      if (Status written = WriteAll(); !written) {
+        for (ShardWork& shard : shards_) shard.file.reset();  // drops temporary files
+        if (written.error().kind == ErrorKind::kInterrupted || !options_.resume) RemovePartial();
+        return written.error();
+      }
+      if (Status published = Publish(); !published) return published.error();
     }
-    if (Status published = Publish(); !published) return published.error();
+    if (Status removed = sink_.Remove(place_.state); !removed) return removed.error();
     WrittenModel out{.bytes = total_, .weight_files = {}, .resumed_files = resumed_};
     for (const PlannedShard& plan : plans_) out.weight_files.push_back(plan.file);
     return out;
@@ -80,42 +102,53 @@ class Writer {
  private:
   std::string Inside(const std::string& name) const { return place_.partial + "/" + name; }
   bool Cancelled() const { return options_.cancelled != nullptr && options_.cancelled->load(); }
-  std::string PartialPath() const { return (fs::path(place_.parent) / place_.partial).string(); }
+  std::string PathOf(const std::string& name) const { return (fs::path(place_.parent) / name).string(); }
 
   Status Prepare() {
     std::error_code ignored;
-    const fs::path target = fs::path(place_.parent) / place_.name;
+    const fs::path target = PathOf(place_.name), partial = PathOf(place_.partial);
+    const bool left_over = fs::exists(partial, ignored);
     if (fs::symlink_status(target, ignored).type() != fs::file_type::not_found &&
         !(fs::is_directory(target, ignored) && fs::is_empty(target, ignored))) {
+      published_ = options_.resume && !left_over && StateIsOurs();  // cut off after the last but one step
+      if (published_) return Ok();
       return Refuse(target.string(), "exists and is not an empty directory; name another one, nothing is overwritten");
     }
-    const bool left_over = fs::exists(PartialPath(), ignored);
     if (left_over && !options_.resume) {
-      return Refuse(PartialPath(), "an earlier run was cut off here; continue it with --resume, or remove it");
+      return Refuse(partial.string(), "an earlier run was cut off here; continue it with --resume, or remove it");
     }
-    const int64_t free = sink_.FreeBytes();
     if (left_over) {
       if (Status same = Adopt(); !same) return same;
     }
+    const int64_t free = sink_.FreeBytes();
     if (free >= 0 && static_cast<uint64_t>(free) < total_ - resumed_bytes_) {
       return Error{ErrorKind::kNoSpace, place_.parent,
                    "needs " + FormatBytes(total_ - resumed_bytes_) + ", " + FormatBytes(static_cast<uint64_t>(free)) +
                        " are free; nothing was written"};
     }
     if (left_over) return Ok();
-    if (Status made = sink_.MakeDirectory(place_.partial); !made) return made;
-    return WriteSmall(kStateFile, model_.fingerprint + "\n");
+    if (Status noted = WriteSmall(place_.state, model_.fingerprint + "\n", true); !noted) return noted;
+    Status made = sink_.MakeDirectory(place_.partial);
+    if (!made) RemovePartial();
+    return made;
+  }
+
+  bool StateIsOurs() const {
+    const Result<std::unique_ptr<Source>> source = OpenLocalDirectory(place_.parent);
+    if (!source) return false;
+    const Result<std::string> state = ReadWhole(**source, place_.state, 4096);
+    return state && *state == model_.fingerprint + "\n";
   }
 
   // Takes over what an earlier run finished: files whose names and sizes are those of the plan, which were renamed only
   // after they were on disk.
   Status Adopt() {
-    Result<std::unique_ptr<Source>> source = OpenLocalDirectory(PartialPath());
-    if (!source) return source.error();
-    const Result<std::string> state = ReadWhole(**source, kStateFile, 4096);
-    if (!state || *state != model_.fingerprint + "\n") {
-      return Refuse(PartialPath(), "was left by another run (other sources or options); remove it and start again");
+    if (!StateIsOurs()) {
+      return Refuse(PathOf(place_.partial),
+                    "was left by another run (other sources or options); remove it and start again");
     }
+    const Result<std::unique_ptr<Source>> source = OpenLocalDirectory(PathOf(place_.partial));
+    if (!source) return source.error();
     const Result<Listing> listing = (*source)->List();
     if (!listing) return listing.error();
     for (const FileEntry& entry : listing->entries) {
@@ -127,16 +160,16 @@ class Writer {
         shards_[static_cast<size_t>(plan - plans_.begin())].done = true;
         resumed_bytes_ += plan->bytes;
         ++resumed_;
-      } else if (entry.name != kStateFile) {
-        if (Status removed = sink_.Remove(Inside(entry.name)); !removed) return removed;
+      } else if (Status removed = sink_.Remove(Inside(entry.name)); !removed) {
+        return removed;
       }
     }
     done_ = resumed_bytes_;
     return Ok();
   }
 
-  Status WriteSmall(const std::string& name, std::string_view content) {
-    Result<std::unique_ptr<SinkFile>> file = sink_.Create(Inside(name), {});
+  Status WriteSmall(const std::string& name, std::string_view content, bool replace) {
+    Result<std::unique_ptr<SinkFile>> file = sink_.Create(name, {.replace = replace});
     if (!file) return file.error();
     if (Status written = (*file)->Write(content); !written) return written;
     return (*file)->Commit();
@@ -154,7 +187,7 @@ class Writer {
       shards_[s].pieces_left = pieces;
       if (pieces == 0) {  // a model without tensors, or with empty ones only
         if (Status opened = Open(shards_[s]); !opened) return opened;
-        if (Status committed = shards_[s].file->Commit(); !committed) return committed;
+        if (Status committed = CommitShard(shards_[s]); !committed) return committed;
       }
     }
     ParallelFor(options_.pool, tasks.size(), [&](size_t i) {
@@ -166,9 +199,10 @@ class Writer {
     if (failed_) return first_error_;
     for (const OutFile& file : model_.files) {
       if (Status copied = WriteFile(file); !copied) return copied;
+      Progress(std::max<uint64_t>(file.bytes, file.content.size()));
     }
-    const std::string index = IndexText(plans_);
-    if (!index.empty()) return WriteSmall("model.safetensors.index.json", index);
+    const std::string index = IndexText(model_, plans_);
+    if (!index.empty()) return WriteSmall(Inside(model_.index_name), index, false);
     return Ok();
   }
 
@@ -179,6 +213,7 @@ class Writer {
     if (!file) return file.error();
     if (Status written = (*file)->WriteAt(0, shard.plan->header); !written) return written;
     shard.file = std::move(*file);
+    Progress(shard.plan->header.size());
     return Ok();
   }
 
@@ -191,24 +226,32 @@ class Writer {
       assert(offset + bytes.size() <= tensor.bytes);
       if (Cancelled()) return Error{ErrorKind::kInterrupted, "", "interrupted; nothing was left behind"};
       Status written = shard.file->WriteAt(base + offset, bytes);
-      if (written) Progress(bytes.size());
+      if (written) {
+        shard.bytes += bytes.size();
+        Progress(bytes.size());
+      }
       return written;
     };
+    const Turn turn(in_the_making_);
     if (Status produced = tensor.produce(task.piece, writer); !produced) return produced;
-    if (shard.pieces_left.fetch_sub(1) == 1) {
-      Status committed = shard.file->Commit();
-      shard.file.reset();
-      return committed;
+    return shard.pieces_left.fetch_sub(1) == 1 ? CommitShard(shard) : Ok();
+  }
+
+  static Status CommitShard(ShardWork& shard) {
+    if (shard.plan->header.size() + shard.bytes != shard.plan->bytes) {
+      return Error{ErrorKind::kInternal, shard.plan->file, "a tensor was made with another size than was planned"};
     }
-    return Ok();
+    Status committed = shard.file->Commit();
+    shard.file.reset();
+    return committed;
   }
 
   Status WriteFile(const OutFile& out) {
-    if (!out.copy) return WriteSmall(out.name, out.content);
     const size_t slash = out.name.rfind('/');
     if (slash != std::string::npos) {
       if (Status made = sink_.MakeDirectory(Inside(out.name.substr(0, slash))); !made) return made;
     }
+    if (!out.copy) return WriteSmall(Inside(out.name), out.content, false);
     Result<std::unique_ptr<SinkFile>> file = sink_.Create(Inside(out.name), {});
     if (!file) return file.error();
     if (Status copied = out.copy(**file); !copied) return copied;
@@ -216,9 +259,8 @@ class Writer {
   }
 
   Status Publish() {
-    if (Status removed = sink_.Remove(Inside(kStateFile)); !removed) return removed;
     std::error_code ignored;
-    if (fs::exists(fs::path(place_.parent) / place_.name, ignored)) {
+    if (fs::exists(PathOf(place_.name), ignored)) {
       if (Status removed = sink_.Remove(place_.name); !removed) return removed;  // empty, as Prepare saw
     }
     return sink_.Rename(place_.partial, place_.name);
@@ -226,7 +268,8 @@ class Writer {
 
   void RemovePartial() {
     std::error_code ignored;
-    fs::remove_all(PartialPath(), ignored);
+    fs::remove_all(PathOf(place_.partial), ignored);
+    fs::remove(PathOf(place_.state), ignored);
   }
 
   void Progress(uint64_t bytes) {
@@ -249,6 +292,8 @@ class Writer {
   std::vector<ShardWork> shards_;
   uint64_t total_ = 0, resumed_bytes_ = 0;
   int64_t resumed_ = 0;
+  bool published_ = false;
+  std::counting_semaphore<kMostPieces> in_the_making_{kMostPieces};
   std::atomic<uint64_t> done_{0};
   std::atomic<bool> failed_{false};
   std::mutex reporting_;
@@ -262,6 +307,7 @@ Result<WrittenModel> WriteModel(const OutModel& model, const std::string& direct
   if (place.name.empty() || place.name == "." || place.name == "..") {
     return Refuse(directory, "is no name for a new directory");
   }
+  if (options.sink != nullptr) return Writer(model, place, options, *options.sink).Run();
   Result<std::unique_ptr<Sink>> sink = OpenLocalSink(place.parent);
   if (!sink) return sink.error();
   return Writer(model, place, options, **sink).Run();

@@ -4,11 +4,13 @@
 // Writes a complete model directory as a stream: sizes are known beforehand, so every tensor's place is fixed before
 // the first byte, pieces are produced by all threads at once, and memory stays bounded whatever the model's size. The
 // directory appears under its name whole or not at all: it grows as NAME.gptq-doctor-partial, shard by shard, and is
-// renamed at the end. Knows nothing about what the tensors mean.
+// renamed at the end. NAME.gptq-doctor-state stands beside it meanwhile and says what is being made. Knows nothing
+// about what the tensors mean.
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +30,7 @@ struct OutTensor {
   std::vector<uint64_t> shape;
   uint64_t bytes = 0;
   int64_t pieces = 1;  // independent parts; each costs at most some 40 MB of memory while it is made
+  std::string file;    // the weight file that holds it; empty for all of a model: cut by max_shard_bytes
   std::function<Status(int64_t piece, const PieceWriter& out)> produce;
 };
 
@@ -42,7 +45,12 @@ struct OutModel {
   std::vector<OutTensor> tensors;  // in the order in which they fill shards
   std::vector<OutFile> files;
   std::vector<std::pair<std::string, std::string>> metadata = {{"format", "pt"}};
+  // Instead of `metadata`, where a file named by its tensors has its own.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> file_metadata;
   uint64_t max_shard_bytes = 5'000'000'000;
+  std::string weight_name = "model.safetensors";  // of a single file; of several the part before "-00001-of-"
+  std::string index_name = "model.safetensors.index.json";
+  bool always_index = false;  // also for a single file
   // Identifies what is being made: --resume continues only the same work on the same sources.
   std::string fingerprint;
 };
@@ -52,6 +60,7 @@ struct WriteOptions {
   ThreadPool* pool = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(uint64_t done, uint64_t total)> progress;
+  Sink* sink = nullptr;  // rooted at the directory's parent; null: the local file system
 };
 
 struct WrittenModel {
@@ -62,7 +71,7 @@ struct WrittenModel {
 
 // `directory` must not exist, or be empty. Checks the disk's free space first. Errors: kRefused (a target that is not
 // empty, an earlier unfinished run without `resume`, another model's unfinished run), kNoSpace, kInterrupted
-// (everything removed), and those of the producers.
+// (everything removed), and those of the producers: everything is removed then too, unless `resume` asked to keep it.
 Result<WrittenModel> WriteModel(const OutModel& model, const std::string& directory, const WriteOptions& options);
 
 // Header text of one file (JSON padded to 8 bytes) with tensors in the order given, offsets from 0.

@@ -9,6 +9,7 @@ namespace {
 constexpr uint64_t kCopyPiece = 16 << 20;
 constexpr uint64_t kSlabBudget = 24 << 20;  // packed bytes of a slab
 constexpr uint64_t kOutputChunk = 4 << 20;  // dense bytes made at a time
+constexpr uint64_t kTurnBudget = 8 << 20;   // dense bytes of a slab that is turned, of which there are two copies
 
 Status ReadRange(const Examination& exam, const std::string& file, uint64_t offset, std::span<char> into,
                  const FileIdentity& identity) {
@@ -115,6 +116,10 @@ OutTensor DequantizedWeight(const Examination& exam, const ModuleLayout& layout,
   WeightJob job{&exam, layout, dtype, orientation, SlabColumns(layout, kSlabBudget)};
   const auto inputs = static_cast<uint64_t>(layout.packed.in_features),
              outputs = static_cast<uint64_t>(layout.packed.out_features);
+  if (orientation == Orientation::kInOut) {  // a slab is turned as a whole
+    const auto columns = static_cast<int64_t>(kTurnBudget / (inputs * job.width())) / 64 * 64;
+    job.slab_columns = std::min(job.slab_columns, std::max<int64_t>(64, columns));
+  }
   OutTensor out;
   out.name = std::move(name);
   out.dtype = dtype;

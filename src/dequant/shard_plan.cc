@@ -16,6 +16,39 @@ std::string PrefixedHeader(const std::string& json) {
   return out + json;
 }
 
+// In the files that the tensors name, in order of first appearance.
+std::vector<PlannedShard> ByName(const OutModel& model) {
+  std::vector<PlannedShard> shards;
+  std::map<std::string_view, size_t> position;
+  for (const OutTensor& tensor : model.tensors) {
+    const auto [at, fresh] = position.emplace(tensor.file, shards.size());
+    if (fresh) shards.emplace_back().file = tensor.file;
+    shards[at->second].tensors.push_back(&tensor);
+  }
+  return shards;
+}
+
+// As many as fit, in the order given.
+std::vector<PlannedShard> BySize(const OutModel& model) {
+  std::vector<PlannedShard> shards(1);
+  uint64_t filled = 0;
+  for (const OutTensor& tensor : model.tensors) {
+    if (!shards.back().tensors.empty() && filled + tensor.bytes > model.max_shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    shards.back().tensors.push_back(&tensor);
+    filled += tensor.bytes;
+  }
+  constexpr std::string_view kEnding = ".safetensors";
+  const std::string stem = model.weight_name.substr(0, model.weight_name.size() - kEnding.size());
+  for (size_t i = 0; i < shards.size(); ++i) {
+    shards[i].file = shards.size() == 1 ? model.weight_name
+                                        : fmt::format("{}-{:05}-of-{:05}{}", stem, i + 1, shards.size(), kEnding);
+  }
+  return shards;
+}
+
 }  // namespace
 
 std::string HeaderText(std::span<const OutTensor* const> tensors,
@@ -41,24 +74,15 @@ std::string HeaderText(std::span<const OutTensor* const> tensors,
 }
 
 std::vector<PlannedShard> PlanShards(const OutModel& model) {
-  std::vector<PlannedShard> shards(1);
-  uint64_t filled = 0;
-  for (const OutTensor& tensor : model.tensors) {
-    if (!shards.back().tensors.empty() && filled + tensor.bytes > model.max_shard_bytes) {
-      shards.emplace_back();
-      filled = 0;
-    }
-    shards.back().tensors.push_back(&tensor);
-    filled += tensor.bytes;
-  }
-  for (size_t i = 0; i < shards.size(); ++i) {
-    PlannedShard& shard = shards[i];
-    shard.file = shards.size() == 1 ? "model.safetensors"
-                                    : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+  const bool named = !model.tensors.empty() && !model.tensors.front().file.empty();
+  std::vector<PlannedShard> shards = named ? ByName(model) : BySize(model);
+  for (PlannedShard& shard : shards) {
     std::sort(shard.tensors.begin(), shard.tensors.end(), [](const OutTensor* a, const OutTensor* b) {
       return a->dtype != b->dtype ? a->dtype > b->dtype : a->name < b->name;
     });
-    shard.header = PrefixedHeader(HeaderText(shard.tensors, model.metadata));
+    const auto own = model.file_metadata.find(shard.file);
+    shard.header =
+        PrefixedHeader(HeaderText(shard.tensors, own == model.file_metadata.end() ? model.metadata : own->second));
     shard.bytes = shard.header.size();
     for (const OutTensor* tensor : shard.tensors) {
       shard.offsets.push_back(shard.bytes);
@@ -68,8 +92,8 @@ std::vector<PlannedShard> PlanShards(const OutModel& model) {
   return shards;
 }
 
-std::string IndexText(const std::vector<PlannedShard>& shards) {
-  if (shards.size() <= 1) return "";
+std::string IndexText(const OutModel& model, const std::vector<PlannedShard>& shards) {
+  if (shards.size() <= 1 && !model.always_index) return "";
   std::map<std::string_view, std::string_view> map;  // sorted, as huggingface_hub writes it
   uint64_t total = 0;
   for (const PlannedShard& shard : shards) {

@@ -21,8 +21,8 @@ struct PlannedShard {
 };
 
 std::vector<PlannedShard> PlanShards(const OutModel& model);
-// model.safetensors.index.json with the Hub's layout; "" for one shard.
-std::string IndexText(const std::vector<PlannedShard>& shards);
+// The index with the Hub's layout; "" where the model needs none.
+std::string IndexText(const OutModel& model, const std::vector<PlannedShard>& shards);
 
 }  // namespace gptq_doctor
 

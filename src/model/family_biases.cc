@@ -76,7 +76,7 @@ const Rule* RuleFor(const Family& family, std::string_view stem) {
 
 }  // namespace
 
-BiasFact HasBias(const ModelConfig& config, std::string_view stem) {
+BiasFact FamilyBias(const ModelConfig& config, std::string_view stem) {
   const auto family = std::find_if(std::begin(kFamilies), std::end(kFamilies),
                                    [&](const Family& f) { return f.model_type == config.model_type; });
   if (family == std::end(kFamilies)) return BiasFact::kUnknown;

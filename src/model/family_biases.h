@@ -13,7 +13,7 @@ namespace gptq_doctor {
 enum class BiasFact { kHas, kHasNot, kUnknown };
 
 // `stem` is a module's name, "model.layers.0.mlp.up_proj".
-BiasFact HasBias(const ModelConfig& config, std::string_view stem);
+BiasFact FamilyBias(const ModelConfig& config, std::string_view stem);
 
 }  // namespace gptq_doctor
 

@@ -150,6 +150,40 @@ TEST(DequantKernel, EveryPathEqualsTheFormula) {
   }
 }
 
+// Shapes that nobody thought of, from fixed seeds.
+TEST(DequantKernel, RandomShapesEqualTheFormula) {
+  TestRandom random(20240501);
+  const auto one_of = [&](std::initializer_list<int64_t> values) {
+    return *(values.begin() + static_cast<std::ptrdiff_t>(random.Next() % values.size()));
+  };
+  for (int round = 0; round < 120; ++round) {
+    Shape shape{};
+    shape.bits = static_cast<int>(one_of({2, 3, 4, 4, 4, 8, 8, 5, 6, 7}));
+    shape.planar = (shape.bits >= 5 && shape.bits <= 7) || (shape.bits == 3 && random.Next() % 2 == 0);
+    const bool whole_words = shape.bits == 3 || shape.planar;  // dimensions in blocks of 32 codes
+    shape.pack_bits = whole_words ? 32 : static_cast<int>(one_of({32, 32, 32, 16, 8, 64}));
+    const int64_t unit = whole_words ? 32 : std::max<int64_t>(1, shape.pack_bits / shape.bits);
+    shape.in = unit * one_of({1, 2, 3, 5, 8, 11}) * (whole_words ? 1 : one_of({1, 4, 8}));
+    shape.out = unit * one_of({1, 2, 3, 5, 9});
+    shape.group = one_of({-1, 16, 32, 64, 128, 48});
+    shape.v1 = !shape.planar && random.Next() % 2 == 0;
+    shape.act_order = random.Next() % 3 == 0;
+    shape.with_g_idx = shape.act_order || random.Next() % 2 == 0;
+    shape.scales_dtype = random.Next() % 4 == 0 ? "BF16" : "F16";
+    const Truth truth(shape, random.Next());
+    const Status sound = CheckModule(truth.packed);
+    ASSERT_TRUE(sound.ok()) << sound.error().message;
+    for (const std::string dtype : {"F32", "F16", "BF16"}) {
+      const std::string expected = truth.Expected(dtype);
+      for (const CpuPath path : {CpuPath::kScalar, CpuPath::kAuto}) {
+        EXPECT_TRUE(Dequantize(truth.packed, dtype, path) == expected)
+            << "round " << round << ": " << shape.bits << " bits in " << shape.pack_bits << ", [" << shape.out << ", "
+            << shape.in << "], group " << shape.group << (shape.act_order ? ", act-order, " : ", ") << dtype;
+      }
+    }
+  }
+}
+
 // All F16 scales with every 4-bit difference: one rounding, whichever path.
 TEST(DequantKernel, AllHalfScalesRoundOnce) {
   constexpr int64_t kOutputs = 8192;
