@@ -160,6 +160,17 @@ class Resolver {
     }
   }
 
+  // The size that a column of one group most likely had: the base where it covers the column, else a declared size or
+  // the smallest of the other modules' that does, else one group by intent. The values are the same.
+  int64_t CoveringSize(int64_t features, std::optional<int64_t> base) const {
+    if (base && features <= *base) return *base;
+    for (int64_t group : in_.declared) {
+      if (group >= features) return group;
+    }
+    const auto other = base_weight_.lower_bound(features);
+    return other == base_weight_.end() ? -1 : other->first;
+  }
+
   void SettleSingleGroups() {
     const std::optional<int64_t> base = Base();
     int64_t widest = 0;
@@ -180,7 +191,7 @@ class Resolver {
       if (!facts.gptq || facts.groups != 1) continue;
       out_.confidence[c] = Confidence::kInferred;
       if (others) {
-        out_.by_class[c] = base && facts.in_features <= *base ? *base : -1;
+        out_.by_class[c] = CoveringSize(facts.in_features, base);
       } else {
         out_.by_class[c] = alone;
         out_.by_declaration[c] = declared && alone != -1;

@@ -55,6 +55,13 @@ TEST(GroupSize, ThePowerOfTwoIsFoundForEveryUsualSize) {
   }
 }
 
+TEST(GroupSize, OneGroupTakesTheSizeOfOthersThatCoversIt) {
+  // Most weights are in groups of 32, some in 128; a column of 128 channels in one group had 128, not one group by
+  // intent.
+  EXPECT_EQ(Resolve({{128, 4}, {128, 4}, {384, 12}, {384, 3}, {128, 1}}), (Groups{32, 32, 32, 128, 128}));
+  EXPECT_EQ(Resolve({{128, 4}, {384, 12}, {512, 1}}), (Groups{32, 32, -1}));
+}
+
 TEST(GroupSize, AnUnusualSizeIsFoundWhereModulesShareIt) {
   // 192 channels in 2 groups alone would be 128; 576 in 6 groups allow 96 to 115 only.
   EXPECT_EQ(Resolve({{192, 2}}), Groups{128});

@@ -26,7 +26,7 @@ TempDir::~TempDir() {
 namespace {
 
 [[noreturn]] void ExecTool(const std::vector<std::string>& arguments,
-                           const std::map<std::string, std::string>& environment, int out, int err) {
+                           const std::map<std::string, std::string>& environment, bool nobody, int out, int err) {
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, 0);
   dup2(out, 1);
@@ -38,7 +38,10 @@ namespace {
   std::vector<std::string> copies = arguments;
   for (std::string& copy : copies) argv.push_back(copy.data());
   argv.push_back(nullptr);
-  execv(binary.c_str(), argv.data());
+  const int program = open(binary.c_str(), O_RDONLY | O_CLOEXEC);  // before the rights to reach it are dropped
+  constexpr uid_t kNobody = 65534;
+  if (nobody && geteuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) _exit(126);
+  fexecve(program, argv.data(), environ);
   _exit(127);
 }
 
@@ -64,12 +67,13 @@ void Drain(int out, int err, RunResult& result) {
 
 }  // namespace
 
-RunResult RunTool(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+static RunResult Run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+                     bool nobody) {
   int out[2], err[2];
   if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("fork");
-  if (child == 0) ExecTool(arguments, environment, out[1], err[1]);
+  if (child == 0) ExecTool(arguments, environment, nobody, out[1], err[1]);
   close(out[1]);
   close(err[1]);
   RunResult result;
@@ -81,5 +85,11 @@ RunResult RunTool(const std::vector<std::string>& arguments, const std::map<std:
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }
+
+RunResult RunTool(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+  return Run(arguments, environment, false);
+}
+
+RunResult RunToolAsNobody(const std::vector<std::string>& arguments) { return Run(arguments, {}, true); }
 
 }  // namespace gptq_doctor::testing
