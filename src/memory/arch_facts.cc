@@ -97,6 +97,7 @@ class Builder {
     for (const PositionDefault& row : kPositionDefaults) {
       if (facts_.max_position || !config_.readable || row.model_type != config_.model_type) continue;
       facts_.max_position = row.max_position;
+      facts_.max_position_assumed = true;
       facts_.assumptions.push_back("config.json gives no max_position_embeddings: " + std::to_string(row.max_position) +
                                    ", as transformers takes for " + config_.model_type);
     }

@@ -26,6 +26,7 @@ struct ArchFacts {
   std::string model_type;
   std::optional<int64_t> layers, hidden, heads, head_dim, intermediate, vocab, max_position;
   std::optional<int64_t> kv_heads;
+  bool max_position_assumed = false;  // the family's default: sizes tables, limits no context
   bool tied = false;
   bool kv_known = false;
   std::vector<KvGroup> kv;

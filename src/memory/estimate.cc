@@ -88,13 +88,15 @@ class Estimator {
   }
 
   PeakMaker Maker() const { return {model_, runtime_, run_}; }
-  int64_t ContextCap() const { return std::max<int64_t>(model_.arch.max_position.value_or(kLongestContext), 1); }
+  int64_t ContextCap() const {
+    return model_.arch.max_position_assumed ? kLongestContext : model_.arch.max_position.value_or(kLongestContext);
+  }
 
   void FillLevels() {
     for (const LevelInfo& info : LevelsOf(model_)) {
       const PricedWeights weights = PriceWeights(model_.weights, model_.arch, info.precision);
       MemoryLevel level{.name = std::string(info.name), .title = std::string(info.title)};
-      const bool known = weights.complete && !model_.weights.classes.empty();
+      const bool known = weights.complete;
       if (known) {
         const MemoryPeak peak = Maker().At(weights, run_.context);
         level.weights = weights.total;
@@ -106,7 +108,8 @@ class Estimator {
         if (model_.arch.kv_known) {
           level.largest_context =
               LargestContext(Maker(), weights, *out_.usable, std::min(ContextCap(), kLongestContext));
-          level.context_capped = *level.largest_context == model_.arch.max_position;
+          level.context_capped =
+              !model_.arch.max_position_assumed && *level.largest_context == model_.arch.max_position;
         }
       }
       out_.levels.push_back(std::move(level));
@@ -200,7 +203,8 @@ class Estimator {
       list.push_back("no --context: " + FormatCount(static_cast<uint64_t>(run_.context)) + " tokens");
     if (!query_.new_tokens) list.push_back("no --new-tokens: the answer lies within the context");
     if (query_.kv_dtype == "auto") list.push_back("no --kv-dtype: 16 bits an element of the KV cache");
-    if (model_.arch.max_position && Plus(run_.context, run_.new_tokens) > *model_.arch.max_position) {
+    if (model_.arch.max_position && !model_.arch.max_position_assumed &&
+        Plus(run_.context, run_.new_tokens) > *model_.arch.max_position) {
       list.push_back("the context is longer than the model's " +
                      FormatCount(static_cast<uint64_t>(*model_.arch.max_position)) + " positions");
     }
@@ -242,9 +246,8 @@ Result<MemoryEstimate> EstimateMemory(const MemoryModel& model, const MemoryQuer
 
 MemoryBrief BriefMemory(const MemoryModel& model) {
   MemoryBrief brief;
-  if (model.weights.classes.empty()) return brief;
   const PricedWeights as_is = PriceWeights(model.weights, model.arch, Precision::kAsIs);
-  brief.weights = as_is.total;
+  if (as_is.complete) brief.weights = as_is.total;
   if (model.arch.kv_known) brief.kv_bytes_per_token = model.arch.KvPerToken(16, true);
   if (model.quantized) {
     const PricedWeights half = PriceWeights(model.weights, model.arch, Precision::kFallback16);

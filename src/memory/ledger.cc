@@ -165,7 +165,9 @@ class Ledger {
     if (heads < run_.gpus) {
       const int64_t cards_a_head = heads == INT64_MAX ? 1 : CeilDivide(run_.gpus, heads);
       item.bytes = Times({item.bytes, cards_a_head});
-      item.formula += fmt::format(", {} key heads repeated for {} cards", heads, run_.gpus);
+      const bool latent = runtime_.latent_cache && !arch_.latent.empty();
+      item.formula += latent ? fmt::format(", kept whole on each of {} cards", run_.gpus)
+                             : fmt::format(", key heads ({}) repeated for {} cards", heads, run_.gpus);
     }
     return item;
   }

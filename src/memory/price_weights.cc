@@ -49,6 +49,7 @@ std::string FormulaOf(size_t part, Precision precision, int64_t modules) {
 
 PricedWeights PriceWeights(const WeightTable& weights, const ArchFacts& arch, Precision precision) {
   PricedWeights out;
+  out.complete = weights.missing_files == 0 && !weights.classes.empty();
   int64_t bytes[std::size(kParts)] = {}, modules[std::size(kParts)] = {};
   // FP8 files of tied models keep their stored head resident: the published Qwen3 rows hold exactly one extra head.
   const bool keeps_copy =

@@ -47,6 +47,12 @@ constexpr CodeRow kCodeTable[] = {
     {"modelopt-nvfp4", "weight", 2, false, 1, 4},
     {"mxfp4", "gate_up_proj_blocks", 2, false, -1, 4},
     {"mxfp4-down", "down_proj_blocks", 2, false, -1, 4},
+    // Marlin permutes 4-bit codes into tiles; 2:4 sparse ones keep half of the weights.
+    {"marlin", "B", 8, true, -1, 4},
+    {"gptq-marlin-24", "B_24", 16, true, -1, 4},
+    // Words of 32 bits whose bits only config.json tells.
+    {"ct-pack-quantized", "weight_packed", 0, false, 1, 0},
+    {"mlx-affine", "weight", 0, false, 1, 0},
 };
 
 class Reader {
@@ -60,6 +66,7 @@ class Reader {
       table_.read_bytes = Plus(table_.read_bytes, size);
       table_.largest_file = std::max(table_.largest_file, size);
     }
+    for (const ShardHeader& shard : source_.tensors.shards) table_.missing_files += !shard.readable;
     for (const Defect& defect : source_.tensors.defects)
       table_.missing_files += defect.kind == DefectKind::kShardMissing;
     Explain();
@@ -151,16 +158,40 @@ class Reader {
       for (const Component& component : source_.inventory.components(module)) {
         if (source_.inventory.SuffixName(component.suffix) != row.component) continue;
         const TensorRecord& tensor = source_.tensors.at(component.tensor);
-        c.elements = Times({ElementsOf(tensor), row.factor});
-        c.bits = row.bits;
+        const int64_t bits = row.bits > 0 ? row.bits : ConfigBits();
+        const int64_t factor = row.factor > 0 || bits == 0 ? row.factor : 32 / bits;
+        if (factor == 0) return;
+        c.elements = Times({ElementsOf(tensor), factor});
+        c.bits = static_cast<int>(bits);
         if (row.factor_axis < 0 || tensor.rank != 2) return;
-        const int64_t rows = Times({Dim(tensor, 0), row.factor_axis == 0 ? row.factor : 1});
-        const int64_t columns = Times({Dim(tensor, 1), row.factor_axis == 1 ? row.factor : 1});
+        const int64_t rows = Times({Dim(tensor, 0), row.factor_axis == 0 ? factor : 1});
+        const int64_t columns = Times({Dim(tensor, 1), row.factor_axis == 1 ? factor : 1});
         c.in_features = row.in_first ? rows : columns;
         c.out_features = row.in_first ? columns : rows;
         return;
       }
     }
+  }
+
+  // The one number of bits that compressed-tensors or MLX declare; 0 where there is none or several.
+  int64_t ConfigBits() const {
+    std::vector<const JsonValue*> sections;
+    if (const JsonValue* mlx = source_.config.Find("quantization")) sections.push_back(mlx->Find("bits"));
+    const JsonValue* declared = source_.config.Find("quantization_config");
+    const JsonValue* groups = declared == nullptr ? nullptr : declared->Find("config_groups");
+    if (groups != nullptr) {
+      for (const JsonMember& group : groups->members) {
+        const JsonValue* weights = group.value.Find("weights");
+        if (weights != nullptr) sections.push_back(weights->Find("num_bits"));
+      }
+    }
+    int64_t bits = 0;
+    for (const JsonValue* value : sections) {
+      const std::optional<int64_t> number = value == nullptr ? std::nullopt : value->AsInt();
+      if (!number || (*number != 2 && *number != 4 && *number != 8) || (bits != 0 && bits != *number)) return 0;
+      bits = *number;
+    }
+    return bits;
   }
 
   void ReadBias(uint32_t id, const Module& module, WeightClass& c) {
@@ -208,7 +239,9 @@ class Reader {
     }
     if (table_.missing_files > 0) {
       table_.left_out.push_back("weights of " + std::to_string(table_.missing_files) +
-                                " files that the index names and that are not here");
+                                " files that are missing or cannot be read");
+    } else if (table_.classes.empty()) {
+      table_.left_out.push_back("weights: there is no weight file");
     }
   }
 

@@ -41,7 +41,7 @@ struct WeightTable {
   std::vector<WeightClass> classes;
   int64_t read_bytes = 0;     // of the files
   int64_t largest_file = 0;   // of one weight file
-  int64_t missing_files = 0;  // weight files that the index promises and that are not there
+  int64_t missing_files = 0;  // that the index promises and that are not there, or that cannot be read
   std::vector<std::string> assumptions, left_out;
 };
 

@@ -105,7 +105,8 @@ void AddForeignLines(const MemoryEstimate& e, bool ranged, Grid& grid) {
 std::string LedgerSection(const MemoryEstimate& e, const Style& style, bool unicode) {
   const bool ranged = e.low && e.high;
   std::string about = e.precision + ", " + EscapeTerminal(e.expected.runtime) + " (" + e.expected.profile +
-                      ", attention " + e.expected.attention + ", kernel " + e.expected.kernel + "), context " +
+                      ", attention " + e.expected.attention +
+                      (e.expected.kernel == "none" ? "" : ", kernel " + e.expected.kernel) + "), context " +
                       Tokens(e.context);
   if (e.new_tokens > 0) about += " + " + Tokens(e.new_tokens) + " new";
   about += ", batch " + Tokens(e.batch);

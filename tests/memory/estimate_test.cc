@@ -195,6 +195,37 @@ TEST(PartialTest, UnknownHybrid) {
   EXPECT_EQ(estimate.fit, Fit::kUnknown);
 }
 
+TEST(PartialTest, AMissingShardGivesNoTotalAndNoVerdict) {
+  std::map<std::string, std::string> files = ModelBuilder().Layers(4).Quant({}).Shards(3).Build();
+  ASSERT_EQ(files.erase("model-00002-of-00003.safetensors"), 1u);
+  MemorySource source;
+  for (const auto& [name, content] : files) source.Add(name, content);
+  const Result<std::unique_ptr<Examination>> exam = ReadExamination(source, {}, {});
+  ASSERT_TRUE(exam);
+  const MemoryModel model = DescribeMemory(**exam);
+  const MemoryBrief brief = BriefMemory(model);
+  EXPECT_FALSE(brief.weights);
+  EXPECT_TRUE(brief.kv_bytes_per_token);
+  EXPECT_TRUE(brief.fallback.empty());
+  MemoryQuery query;
+  query.gpu = {*FindGpu("24GiB")};
+  const MemoryEstimate estimate = Estimate(model, query);
+  EXPECT_EQ(estimate.fit, Fit::kUnknown);
+  EXPECT_FALSE(estimate.expected.complete);
+  EXPECT_THAT(estimate.left_out, Contains(HasSubstr("weights of 1 files")));
+}
+
+TEST(PartialTest, ConfigAloneTellsTheCache) {
+  MemorySource source;
+  source.Add("config.json", R"({"model_type":"llama","num_hidden_layers":32,"num_attention_heads":32,
+                                "num_key_value_heads":8,"hidden_size":4096})");
+  const Result<std::unique_ptr<Examination>> exam = ReadExamination(source, {}, {});
+  ASSERT_TRUE(exam);
+  const MemoryBrief brief = BriefMemory(**exam);
+  EXPECT_FALSE(brief.weights);
+  EXPECT_EQ(brief.kv_bytes_per_token, 131'072);
+}
+
 TEST(PartialTest, PackedExpertsOfAFormatThatIsNotKnown) {
   ModelBuilder builder = ModelBuilder().Layers(1).Dense().Tensor(
       {.name = "model.layers.0.mlp.experts.gate_up_proj", .dtype = "U8", .shape = {4, 64, 128}, .data = ""});
