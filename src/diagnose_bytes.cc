@@ -67,12 +67,17 @@ class Arithmetic {
   Arithmetic(const Examination& exam, ByteTotals& totals) : exam_(exam), totals_(totals) {}
 
   void Run() {
+    for (const ModuleClass& c : exam_.inventory.classes) {
+      if (c.format >= 0) stacks_.push_back(StackOf(c));
+    }
+    std::sort(stacks_.begin(), stacks_.end());
+    stacks_.erase(std::unique(stacks_.begin(), stacks_.end()), stacks_.end());
     for (uint32_t id = 0; id < exam_.inventory.classes.size(); ++id) {
       const ModuleClass& c = exam_.inventory.classes[id];
       const Module& module = exam_.inventory.modules[c.representative];
       if (c.format < 0) {
         totals_.dense = SaturatingAdd(totals_.dense, c.bytes);
-        for (const Component& component : exam_.inventory.components(module)) AddDense(component, c.count);
+        for (const Component& component : exam_.inventory.components(module)) AddDense(c, component);
       } else {
         totals_.quantized = SaturatingAdd(totals_.quantized, c.bytes);
         AddQuantized(id, c, module);
@@ -87,17 +92,29 @@ class Arithmetic {
            exam_.quant.classes[id].out_features > 0;
   }
 
-  void AddDense(const Component& component, int64_t count) {
+  // Up to the first layer number: "model.layers." and "visual.blocks." are different stacks.
+  static std::string_view StackOf(const ModuleClass& c) {
+    return std::string_view(c.pattern).substr(0, c.pattern.find('*'));
+  }
+
+  bool InQuantizedStack(const ModuleClass& c) const {
+    const std::string_view stack = StackOf(c);
+    return stack.size() < c.pattern.size() && std::binary_search(stacks_.begin(), stacks_.end(), stack);
+  }
+
+  void AddDense(const ModuleClass& c, const Component& component) {
     const TensorRecord& tensor = exam_.tensors.at(component.tensor);
-    const int64_t half = SaturatingMul(HalfBytes(tensor), count);
+    const int64_t half = SaturatingMul(HalfBytes(tensor), c.count);
     totals_.dense_equivalent = SaturatingAdd(totals_.dense_equivalent, half);
     const Elements elements = ElementsOf(tensor);
+    totals_.parameters = SaturatingAdd(totals_.parameters, SaturatingMul(elements.count, c.count));
     const Quantization& base = exam_.quant.base;
-    const bool shrinks = elements.matrix && IsFloat(tensor.dtype) && base.bits.has_value();
-    const int64_t last = tensor.rank > 0 ? Saturate(tensor.dims().back()) : 1;
-    promised_ =
-        SaturatingAdd(promised_, shrinks ? SaturatingMul(PromisedBytes(elements.count, last, base), count) : half);
-    if (elements.matrix) dense_matrices_ = SaturatingAdd(dense_matrices_, half);
+    const bool shrinks = elements.matrix && IsFloat(tensor.dtype) && base.bits.has_value() && InQuantizedStack(c);
+    const int64_t in_features = elements.matrix ? Saturate(tensor.dims().back()) : 1;
+    const int64_t promised = shrinks ? SaturatingMul(PromisedBytes(elements.count, in_features, base), c.count) : half;
+    promised_ = SaturatingAdd(promised_, promised);
+    int64_t& kind = shrinks ? left_dense_ : outside_;
+    if (elements.matrix) kind = SaturatingAdd(kind, SaturatingMul(Saturate(tensor.bytes()), c.count));
   }
 
   void AddQuantized(uint32_t id, const ModuleClass& c, const Module& module) {
@@ -106,24 +123,25 @@ class Arithmetic {
       return;
     }
     const ClassFacts& facts = exam_.quant.classes[id];
-    const int64_t dense = SaturatingMul(DenseBytes(facts.in_features, facts.out_features, 2), c.count);
+    const int64_t weights = SaturatingMul(facts.in_features, facts.out_features);
     const TensorRecord* bias = exam_.inventory.Find(exam_.tensors, module, kBias);
-    const int64_t extra = bias == nullptr ? 0 : SaturatingMul(HalfBytes(*bias), c.count);
-    totals_.quantized_dense_equivalent = SaturatingAdd(totals_.quantized_dense_equivalent, SaturatingAdd(dense, extra));
-    if (exam_.quant.base.bits.has_value()) {
-      const int64_t one =
-          PromisedBytes(SaturatingMul(facts.in_features, facts.out_features), facts.in_features, exam_.quant.base);
-      promised_ = SaturatingAdd(promised_, SaturatingAdd(SaturatingMul(one, c.count), extra));
-    }
-    if (const TensorRecord* g_idx = exam_.inventory.Find(exam_.tensors, module, kGIdx)) {
-      g_idx_ = SaturatingAdd(g_idx_, SaturatingMul(Saturate(g_idx->bytes()), c.count));
-    }
+    const int64_t extra = bias == nullptr ? 0 : HalfBytes(*bias);
+    const int64_t dense = SaturatingAdd(DenseBytes(facts.in_features, facts.out_features, 2), extra);
+    totals_.quantized_dense_equivalent =
+        SaturatingAdd(totals_.quantized_dense_equivalent, SaturatingMul(dense, c.count));
+    totals_.parameters =
+        SaturatingAdd(totals_.parameters,
+                      SaturatingMul(SaturatingAdd(weights, bias == nullptr ? 0 : ElementsOf(*bias).count), c.count));
+    if (!exam_.quant.base.bits.has_value()) return;
+    const int64_t promised = SaturatingAdd(PromisedBytes(weights, facts.in_features, exam_.quant.base), extra);
+    promised_ = SaturatingAdd(promised_, SaturatingMul(promised, c.count));
   }
 
   void Finish() {
     if (!known_) {  // a module of unknown shape: no honest total exists
       totals_.dense_equivalent = 0;
       totals_.quantized_dense_equivalent = 0;
+      totals_.parameters = 0;
       totals_.ratio_note = "the shapes of some quantized modules are unknown";
       return;
     }
@@ -133,18 +151,21 @@ class Arithmetic {
     if (!exam_.quant.is_gptq || !exam_.quant.base.bits.has_value() || promised_ <= 0) return;
     totals_.promised = promised_;
     totals_.ratio_promised = dense / static_cast<double>(promised_);
-    if (dense_matrices_ > 0) {
-      totals_.ratio_note = FormatBytes(static_cast<uint64_t>(dense_matrices_)) + " of matrices are not quantized";
-    }
-    if (g_idx_ > 0) {
-      totals_.ratio_note +=
-          (totals_.ratio_note.empty() ? "" : ", ") + FormatBytes(static_cast<uint64_t>(g_idx_)) + " are g_idx";
-    }
+    const auto note = [&](int64_t bytes, const char* what) {
+      if (bytes <= 0) return;
+      if (!totals_.ratio_note.empty()) totals_.ratio_note += ", ";
+      totals_.ratio_note += FormatBytes(static_cast<uint64_t>(bytes)) + what;
+    };
+    note(left_dense_, " of matrices beside the quantized ones are dense");
+    note(outside_, " of embeddings and other matrices are dense, as is usual");
   }
 
   const Examination& exam_;
   ByteTotals& totals_;
-  int64_t promised_ = 0, dense_matrices_ = 0, g_idx_ = 0;
+  std::vector<std::string_view> stacks_;  // of quantized modules, sorted
+  int64_t promised_ = 0;
+  int64_t left_dense_ = 0;  // matrices in stacks that are quantized otherwise
+  int64_t outside_ = 0;     // all other dense matrices
   bool known_ = true;
 };
 

@@ -37,6 +37,23 @@ std::string FormatTitle(const Examination& exam, const std::string& family) {
   return family;
 }
 
+bool HasRole(const Examination& exam, FileRole role) {
+  return std::any_of(exam.dir.files.begin(), exam.dir.files.end(),
+                     [&](const ModelFile& file) { return file.role == role; });
+}
+
+std::string WithoutTensors(const Examination& exam) {
+  if (exam.tensors.shards.empty()) {
+    if (HasRole(exam, FileRole::kGguf)) return "a GGUF model, which llama.cpp reads as it is; it holds no GPTQ tensors";
+    if (HasRole(exam, FileRole::kOnnx)) return "an ONNX model; it holds no GPTQ tensors";
+    if (HasRole(exam, FileRole::kPickleWeights)) {
+      return "weights in pickle files, which are not read since they may run code: convert them to safetensors first";
+    }
+    return "configuration without weights: the download is not finished, or the weights lie elsewhere";
+  }
+  return "no tensor could be read: the format is unknown";
+}
+
 std::string VerdictOf(const Examination& exam, const Diagnosis& diagnosis) {
   if (exam.quant.is_gptq && diagnosis.quantization) {
     std::string verdict = "GPTQ";
@@ -49,8 +66,7 @@ std::string VerdictOf(const Examination& exam, const Diagnosis& diagnosis) {
     return verdict;
   }
   if (diagnosis.kind == "dense") return "not quantized: every weight is dense";
-  if (diagnosis.kind == "empty") return "no tensors: nothing here can be loaded";
-  if (diagnosis.kind == "unknown") return "no tensor could be read: the format is unknown";
+  if (diagnosis.kind == "empty" || diagnosis.kind == "unknown") return WithoutTensors(exam);
   return FormatTitle(exam, diagnosis.kind) + ", not GPTQ";
 }
 

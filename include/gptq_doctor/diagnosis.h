@@ -94,7 +94,8 @@ struct ModuleRow {  // one quantized module; listed only on request
 
 struct FileRow {
   std::string name;
-  std::string role;   // "weights", "index", "config", "quantize-config", "tokenizer", "generation", "code", "adapter", "other"
+  std::string
+      role;  // "weights", "index", "config", "quantize-config", "tokenizer", "generation", "code", "adapter", "other"
   std::string state;  // "present", "missing", "needed", "lfs-pointer", "partial", "unreadable", "foreign", "dangling"
   std::string note;   // what it is for, or what is wrong
   std::optional<int64_t> size;
@@ -102,14 +103,14 @@ struct FileRow {
 
 // One configuration file's quantization settings as read.
 struct ConfigState {
-  std::string file;                // "quantize_config.json", "config.json", ...
-  std::string state = "absent";    // absent | valid | incomplete | conflicting | malformed | namesake
-  std::string detail;              // one sentence
-  std::optional<int> line, column; // where it is malformed
+  std::string file;                 // "quantize_config.json", "config.json", ...
+  std::string state = "absent";     // absent | valid | incomplete | conflicting | malformed | namesake
+  std::string detail;               // one sentence
+  std::optional<int> line, column;  // where it is malformed
   std::optional<Quantization> settings;
   std::optional<std::string> quant_method;
-  std::vector<std::string> keys;     // the keys present, in file order
-  std::vector<std::string> problems; // contradictions and gaps, one sentence each
+  std::vector<std::string> keys;      // the keys present, in file order
+  std::vector<std::string> problems;  // contradictions and gaps, one sentence each
 };
 
 struct Architecture {
@@ -125,12 +126,15 @@ struct Architecture {
 // Invariant: header + tensors + stray == files (of readable weight files).
 struct ByteTotals {
   int64_t files = 0, headers = 0, tensors = 0, stray = 0;
-  int64_t quantized = 0;         // tensors of quantized modules
-  int64_t dense = 0;             // all other tensors
-  int64_t dense_equivalent = 0;  // the whole model at 16 bits
+  int64_t quantized = 0;                   // tensors of quantized modules
+  int64_t dense = 0;                       // all other tensors
+  int64_t dense_equivalent = 0;            // the whole model at 16 bits
   int64_t quantized_dense_equivalent = 0;  // the quantized modules alone at 16 bits
-  int64_t promised = 0;          // the whole model as the settings promise it
-  double ratio = 0, ratio_promised = 0;    // dense_equivalent over tensors, over promised; 0 = unknown
+  // The whole model as the settings promise it: the matrices of the repeated layers that hold quantized modules at the
+  // settings' bits, all others (embeddings, heads, norms) at 16 bits.
+  int64_t promised = 0;
+  double ratio = 0, ratio_promised = 0;  // dense_equivalent over tensors, over promised; 0 = unknown
+  int64_t parameters = 0;  // weights of the model, packed ones counted as what they stand for; 0 = unknown
   std::string ratio_note;
 };
 
@@ -168,7 +172,7 @@ struct FallbackCost {
   std::string when;
 };
 
-struct MemoryBrief {  // the three numbers `inspect` shows; `memory` has the whole ledger
+struct MemoryBrief {               // the three numbers `inspect` shows; `memory` has the whole ledger
   std::optional<int64_t> weights;  // resident as is
   std::optional<int64_t> kv_bytes_per_token;
   std::vector<FallbackCost> fallback;
@@ -183,11 +187,11 @@ struct TensorRow {  // for `tensors`
 };
 
 struct Diagnosis {
-  std::string path;  // as the user gave it
-  std::string kind;  // "gptq" whenever GPTQ modules exist; "dense", "awq", ..., "unknown", "empty"
-  std::string verdict;           // one sentence for people
+  std::string path;                  // as the user gave it
+  std::string kind;                  // "gptq" whenever GPTQ modules exist; "dense", "awq", ..., "unknown", "empty"
+  std::string verdict;               // one sentence for people
   std::vector<std::string> missing;  // consequences in plain words, worst first
-  std::string repair_command;    // the one command that repairs it; empty if none
+  std::string repair_command;        // the one command that repairs it; empty if none
   std::vector<FormatShare> formats;
   Architecture architecture;
   std::vector<FileRow> files;

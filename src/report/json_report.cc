@@ -72,6 +72,7 @@ void PutBytes(JsonWriter& json, const ByteTotals& b) {
   json.Field("quantized", b.quantized).Field("dense", b.dense).Field("dense_equivalent", b.dense_equivalent);
   json.Field("quantized_dense_equivalent", b.quantized_dense_equivalent).Field("promised", b.promised);
   json.Field("ratio", b.ratio).Field("ratio_promised", b.ratio_promised).Field("ratio_note", b.ratio_note);
+  json.Field("parameters", b.parameters);
   json.EndObject();
 }
 

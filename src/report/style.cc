@@ -96,6 +96,16 @@ std::string Style::Wrap(std::string_view text, int indent) const {
   return out;
 }
 
+std::string Style::Cut(std::string_view text, int indent) const {
+  const int room = options_.width - indent;
+  if (options_.width <= 0 || options_.verbosity > 0 || DisplayWidth(text) <= room) return Wrap(text, indent);
+  size_t end = text.size();
+  while (end > 0 && (DisplayWidth(text.substr(0, end)) > room - 3 || (text[end] & 0xC0) == 0x80)) --end;
+  const size_t space = text.rfind(' ', end);
+  if (space != std::string_view::npos && space > end / 2) end = space;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 std::string Grid::Render(const Style& style) const {
   std::vector<int> widths;
   for (const std::vector<Cell>& row : rows_) {
@@ -114,7 +124,7 @@ std::string Grid::Render(const Style& style) const {
           column = indent_ + 4;
           out += "\n" + std::string(static_cast<size_t>(column), ' ');
         }
-        out += style.Paint(cell.tone, style.Wrap(cell.text, column));
+        out += style.Paint(cell.tone, cell.cut ? style.Cut(cell.text, column) : style.Wrap(cell.text, column));
         break;
       }
       const std::string fill(static_cast<size_t>(widths[i] - DisplayWidth(cell.text)), ' ');

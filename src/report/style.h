@@ -30,18 +30,21 @@ class Style {
   // `text` broken between words to the width, every line after the first indented by `indent` columns. The first is
   // taken to begin at column `indent`. Unlimited width: as it is.
   std::string Wrap(std::string_view text, int indent) const;
+  // The beginning of `text` that fits behind `indent` columns, with "..." where something is left out.
+  std::string Cut(std::string_view text, int indent) const;
 
  private:
   RenderOptions options_;
 };
 
-// Left-aligned columns, two spaces apart; the last is wrapped to the width.
+// Left-aligned columns, two spaces apart; the last is wrapped or cut to the width.
 class Grid {
  public:
   struct Cell {
     std::string text;
     Tone tone = Tone::kPlain;
     bool right = false;
+    bool cut = false;  // the last cell: one line is enough unless -v
   };
   explicit Grid(int indent = 2) : indent_(indent) {}
   void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }

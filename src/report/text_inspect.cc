@@ -11,10 +11,26 @@
 namespace gptq_doctor {
 namespace {
 
+// "qwen2, 36 layers, 3.09 billion parameters"
+std::string ModelLine(const Diagnosis& d) {
+  std::string out = EscapeTerminal(d.architecture.model_type, 60);
+  if (d.architecture.num_hidden_layers) {
+    out += (out.empty() ? "" : ", ") + Counted(*d.architecture.num_hidden_layers, "layer", "layers");
+  }
+  const double parameters = static_cast<double>(d.bytes.parameters);
+  if (parameters <= 0) return out;
+  out += out.empty() ? "" : ", ";
+  if (parameters >= 1e9) return out + fmt::format("{:.2f} billion parameters", parameters / 1e9);
+  if (parameters >= 1e6) return out + fmt::format("{:.1f} million parameters", parameters / 1e6);
+  return out + Counted(d.bytes.parameters, "parameter", "parameters");
+}
+
 std::string Header(const Diagnosis& d, const Style& style) {
   std::string out = style.Paint(Tone::kStrong, EscapeTerminal(d.path)) + "\n";
   const bool fine = d.missing.empty() && d.errors.empty();
   out += "  " + style.Paint(fine ? Tone::kGood : Tone::kStrong, style.Wrap(d.verdict, 2)) + "\n";
+  const std::string model = ModelLine(d);
+  if (!model.empty()) out += "  " + style.Paint(Tone::kDim, style.Wrap(model, 2)) + "\n";
   for (const std::string& problem : d.missing) {
     out += "  " + style.Paint(Tone::kBad, style.Of(Mark::kBad)) + " " + style.Wrap(EscapeTerminal(problem, 1000), 4) +
            "\n";

@@ -74,13 +74,15 @@ std::string SettingsSection(const Diagnosis& d, const Style& style) {
   Grid grid;
   for (const Evidence& evidence : d.evidence) {
     const bool unknown = evidence.confidence == Confidence::kUnknown;
-    if (unknown && evidence.facts.empty() && evidence.dissent.empty() && style.verbosity() <= 0) continue;
+    // No tensor can ever tell static_groups: that it is unknown is no news.
+    if (unknown && evidence.key == "static_groups" && evidence.dissent.empty() && style.verbosity() <= 0) continue;
     const Tone tone = unknown ? Tone::kWarning : Tone::kPlain;
     const auto fact_text = [](const Fact& fact) { return EscapeTerminal(fact.source + ": " + fact.detail, 400); };
-    grid.Add({{.text = evidence.key},
-              {.text = ValueText(evidence.value), .tone = unknown ? tone : Tone::kStrong},
-              {.text = ToString(evidence.confidence), .tone = tone},
-              {.text = evidence.facts.empty() ? "" : fact_text(evidence.facts.front()), .tone = Tone::kDim}});
+    grid.Add(
+        {{.text = evidence.key},
+         {.text = ValueText(evidence.value), .tone = unknown ? tone : Tone::kStrong},
+         {.text = ToString(evidence.confidence), .tone = tone},
+         {.text = evidence.facts.empty() ? "" : fact_text(evidence.facts.front()), .tone = Tone::kDim, .cut = true}});
     for (size_t i = 1; style.verbosity() > 0 && i < evidence.facts.size(); ++i) {
       grid.Add({{}, {}, {}, {.text = fact_text(evidence.facts[i]), .tone = Tone::kDim}});
     }
@@ -122,13 +124,13 @@ std::string ModulesSection(const Diagnosis& d, const Style& style) {
   for (const ModuleGroup& group : d.settings) {
     grid.Add({{.text = FormatCount(static_cast<uint64_t>(group.count)), .right = true},
               {.text = SettingsLine(group.settings)},
-              {.text = FoldNames(group.patterns), .tone = Tone::kDim}});
+              {.text = FoldNames(group.patterns), .tone = Tone::kDim, .cut = true}});
   }
   for (const FormatShare& share : d.formats) {
     if (share.name == "dense" || (share.name == "gptq" && !d.settings.empty())) continue;
     grid.Add({{.text = FormatCount(static_cast<uint64_t>(share.modules)), .right = true},
               {.text = share.variant},
-              {.text = EscapeTerminal(share.why, 300), .tone = Tone::kDim}});
+              {.text = EscapeTerminal(share.why, 300), .tone = Tone::kDim, .cut = true}});
   }
   return Title(style, "Modules", line) + grid.Render(style);
 }
@@ -164,12 +166,15 @@ std::string SizeSection(const Diagnosis& d, const Style& style) {
   if (b.stray > 0) files += ", " + Bytes(b.stray) + " belong to no tensor";
   grid.Add({{"on disk"}, {files}});
   if (b.dense_equivalent > 0 && b.quantized > 0) {
-    grid.Add(
-        {{"at 16 bits"}, {fmt::format("{}: {:.2f}{} as much", Bytes(b.dense_equivalent), b.ratio, style.Times())}});
+    std::string text = fmt::format("{}: {:.2f}{} as much", Bytes(b.dense_equivalent), b.ratio, style.Times());
+    if (b.quantized_dense_equivalent > 0) {
+      const double alone = static_cast<double>(b.quantized_dense_equivalent) / static_cast<double>(b.quantized);
+      text += fmt::format("; the quantized modules alone {:.2f}{}", alone, style.Times());
+    }
+    grid.Add({{"at 16 bits"}, {text}});
   }
   if (b.promised > 0) {
-    std::string text = fmt::format("{}: {:.2f}{}, if every matrix were {}", Bytes(b.promised), b.ratio_promised,
-                                   style.Times(), d.quantization ? SettingsLine(*d.quantization) : "quantized");
+    std::string text = fmt::format("{}: {:.2f}{}", Bytes(b.promised), b.ratio_promised, style.Times());
     if (!b.ratio_note.empty()) text += "; " + b.ratio_note;
     grid.Add({{"promised"}, {text}});
   }

@@ -1,5 +1,6 @@
 // What bad input gets: a message that says what to do, the documented exit code, JSON where JSON was asked for.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -57,7 +58,7 @@ const BadInput kBadInputs[] = {
        WriteFile(d / "model.gguf", std::string("GGUF\3\0\0\0", 8) + std::string(64, '\0'));
        return Dir(d);
      },
-     2, "GGUF"},
+     0, "GGUF"},
     {"onnx_file",
      [](const fs::path& d) {
        WriteFile(d / "model.onnx", "\x08\x07");
