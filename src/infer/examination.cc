@@ -12,9 +12,12 @@ namespace {
 void AddUnreadable(const Examination& exam, std::vector<Error>& errors) {
   const auto add = [&](const std::string& file, const std::string& detail) {
     if (std::ranges::any_of(errors, [&](const Error& error) { return error.path == file; })) return;
-    const ModelFile* entry = exam.dir.Find(file);
-    const bool denied = entry != nullptr && entry->entry.kind == FileKind::kUnreadable;
-    errors.push_back({.kind = denied ? ErrorKind::kPermission : ErrorKind::kIo, .path = file, .message = detail});
+    // Asked once more for one byte, the source says whether trying again can help.
+    char byte = 0;
+    ReadOutcome outcome;
+    const ReadRequest request{.file = file, .offset = 0, .into = {&byte, 1}};
+    exam.source->ReadMany({&request, 1}, {&outcome, 1});
+    errors.push_back({.kind = outcome.error ? outcome.error->kind : ErrorKind::kIo, .path = file, .message = detail});
   };
   for (const ShardHeader& shard : exam.tensors.shards) {
     for (const Defect& defect : shard.defects) {

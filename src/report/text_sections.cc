@@ -186,27 +186,57 @@ std::vector<Outcome> OutcomesBySilence() {
           Outcome::kSlow,    Outcome::kLoads,     Outcome::kUnknown};
 }
 
+namespace {
+
+bool IsBad(Outcome outcome) {
+  return outcome == Outcome::kGarbage || outcome == Outcome::kFallsBack || outcome == Outcome::kRejects;
+}
+
+Mark MarkOf(Outcome outcome) {
+  if (IsBad(outcome)) return Mark::kBad;
+  if (outcome == Outcome::kSlow) return Mark::kWarning;
+  return outcome == Outcome::kLoads ? Mark::kGood : Mark::kOptional;
+}
+
+// "transformers 4.55/5.0, vllm 0.15": each loader once. A back end is named where the same version ends otherwise with
+// another.
+std::string LoaderNames(const std::vector<LoaderOutcome>& all, Outcome outcome) {
+  std::vector<std::pair<std::string, std::string>> names;  // loader, versions
+  for (const LoaderOutcome& loader : all) {
+    if (loader.outcome != outcome) continue;
+    const bool differs = std::any_of(all.begin(), all.end(), [&](const LoaderOutcome& other) {
+      return other.loader == loader.loader && other.version == loader.version && other.outcome != outcome;
+    });
+    std::string version = loader.version;
+    if (differs && !loader.backend.empty()) version += " (" + loader.backend + ")";
+    const auto found =
+        std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.first == loader.loader; });
+    if (found == names.end()) {
+      names.emplace_back(loader.loader, version);
+    } else if (("/" + found->second + "/").find("/" + version + "/") == std::string::npos) {
+      found->second += "/" + version;
+    }
+  }
+  std::string out;
+  for (const auto& [loader, versions] : names) out += (out.empty() ? "" : ", ") + loader + " " + versions;
+  return out;
+}
+
+}  // namespace
+
 std::string LoadersSection(const Diagnosis& d, const Style& style) {
   Grid grid;
   for (const Outcome outcome : OutcomesBySilence()) {
-    std::string names;
-    const LoaderOutcome* first = nullptr;
-    for (const LoaderOutcome& loader : d.loaders) {
-      if (loader.outcome != outcome) continue;
-      if (first == nullptr) first = &loader;
-      names += (names.empty() ? "" : ", ") + loader.loader + (loader.version.empty() ? "" : " " + loader.version);
-    }
-    if (first == nullptr) continue;
-    const bool bad = outcome == Outcome::kGarbage || outcome == Outcome::kFallsBack || outcome == Outcome::kRejects;
-    const Mark mark = bad                          ? Mark::kBad
-                      : outcome == Outcome::kLoads ? Mark::kGood
-                      : outcome == Outcome::kSlow  ? Mark::kWarning
-                                                   : Mark::kOptional;
+    const auto first = std::find_if(d.loaders.begin(), d.loaders.end(),
+                                    [&](const LoaderOutcome& loader) { return loader.outcome == outcome; });
+    if (first == d.loaders.end()) continue;
+    const Mark mark = MarkOf(outcome);
     grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
-              {.text = ToString(outcome), .tone = bad ? Tone::kStrong : Tone::kPlain},
-              {.text = names}});
-    if (bad)
+              {.text = ToString(outcome), .tone = IsBad(outcome) ? Tone::kStrong : Tone::kPlain},
+              {.text = LoaderNames(d.loaders, outcome)}});
+    if (IsBad(outcome) && !first->summary.empty()) {
       grid.Add({{}, {}, {.text = EscapeTerminal(first->loader + ": " + first->summary, 400), .tone = Tone::kDim}});
+    }
   }
   return grid.empty() ? "" : Title(style, "Loaders", "gptq-doctor why says more", Tone::kDim) + grid.Render(style);
 }
