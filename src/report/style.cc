@@ -180,18 +180,34 @@ std::string Place(const Finding& finding, const Style& style) {
 
 }  // namespace
 
+namespace {
+
+// The lines of one piece of evidence: a message that a user would see may have several.
+std::string EvidenceText(const std::string& evidence, const Style& style) {
+  std::string out;
+  size_t begin = 0;
+  while (begin <= evidence.size()) {
+    const size_t end = std::min(evidence.find('\n', begin), evidence.size());
+    const int indent = begin == 0 ? 6 : 8;
+    out += "   " + style.Paint(Tone::kNote, "|") + std::string(static_cast<size_t>(indent - 4), ' ');
+    out += style.Wrap(EscapeTerminal(evidence.substr(begin, end - begin), 1000), indent) + "\n";
+    begin = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string FindingText(const Finding& finding, const Style& style) {
   const std::string head = std::string(ToString(finding.severity)) + "[" + finding.code + "]";
   const int indent = static_cast<int>(head.size()) + 2;
   std::string out = style.Paint(Style::ToneOf(finding.severity), head) + ": " +
                     style.Paint(Tone::kStrong, style.Wrap(EscapeTerminal(finding.message, 1000), indent)) + "\n";
+  if (finding.severity == Severity::kNote && style.verbosity() <= 0) return out;
   const std::string place = Place(finding, style);
-  if (!place.empty()) out += "  " + style.Paint(Tone::kNote, "-->") + " " + style.Wrap(place, 6) + "\n";
+  if (!place.empty()) out += "  " + style.Paint(Tone::kNote, "-->") + " " + style.Cut(place, 6) + "\n";
   const size_t shown = style.verbosity() > 0 ? finding.evidence.size() : std::min<size_t>(finding.evidence.size(), 3);
-  for (size_t i = 0; i < shown; ++i) {
-    out +=
-        "   " + style.Paint(Tone::kNote, "|") + "  " + style.Wrap(EscapeTerminal(finding.evidence[i], 1000), 6) + "\n";
-  }
+  for (size_t i = 0; i < shown; ++i) out += EvidenceText(finding.evidence[i], style);
   if (finding.confidence != Confidence::kCertain) {
     out += "   " + style.Paint(Tone::kNote, "=") + "  " + std::string(ToString(finding.confidence)) + ", not certain\n";
   }

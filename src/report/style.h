@@ -56,7 +56,8 @@ class Grid {
   std::vector<std::vector<Cell>> rows_;
 };
 
-// A finding in the manner of rustc, with a final newline. Used by every command that prints findings.
+// A finding in the manner of rustc, with a final newline; of notes the headline alone unless -v. Used by every command
+// that prints findings.
 std::string FindingText(const Finding& finding, const Style& style);
 // "2 errors, 1 warning, 0 notes", suppressed ones named.
 std::string TallyText(const Tally& tally);

@@ -43,12 +43,24 @@ std::string Header(const Diagnosis& d, const Style& style) {
   return out;
 }
 
+// What a loader will do stands in the section of the loaders; family 5 would say it again for each.
+bool IsAboutALoader(const Finding& finding) { return finding.code.starts_with("GD5"); }
+
+bool HidesLoaderFindings(const Diagnosis& d, const Style& style) {
+  return style.verbosity() == 0 && !d.loaders.empty();
+}
+
 std::string Findings(const Diagnosis& d, const Style& style) {
   std::string out;
+  bool after_note = false;
   for (const Finding& finding : d.findings) {
     if (finding.suppressed) continue;
-    if (finding.severity == Severity::kNote && style.verbosity() < 0) continue;
-    out += "\n" + FindingText(finding, style);
+    const bool note = finding.severity == Severity::kNote;
+    if (note && style.verbosity() < 0) continue;
+    if (HidesLoaderFindings(d, style) && IsAboutALoader(finding)) continue;
+    if (!after_note || !note || style.verbosity() > 0) out += "\n";
+    out += FindingText(finding, style);
+    after_note = note;
   }
   return out;
 }
@@ -84,10 +96,16 @@ std::string Comparison(const Report& report, const Style& style) {
 std::string LastLine(const Report& report, const Style& style) {
   const Tally tally = CountFindings(report.models);
   std::string out = Counted(tally.models, "model", "models") + ": " + TallyText(tally);
+  int64_t hidden = 0;
+  for (const Diagnosis& model : report.models) {
+    if (!HidesLoaderFindings(model, style)) continue;
+    hidden += std::count_if(model.findings.begin(), model.findings.end(), IsAboutALoader);
+  }
+  if (hidden > 0) out += " (" + std::to_string(hidden) + " about loaders: -v lists them)";
   const std::vector<Error> errors = AllErrors(report);
   if (!errors.empty()) out += ", " + Counted(static_cast<int64_t>(errors.size()), "input", "inputs") + " not examined";
   for (const Diagnosis& model : report.models) {
-    if (model.findings.empty()) continue;
+    if (model.findings.empty()) continue;  // sorted: the worst stands first
     out += "; gptq-doctor explain " + model.findings.front().code + " says more";
     break;
   }
