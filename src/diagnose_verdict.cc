@@ -91,9 +91,7 @@ void ConfigProblems(const Examination& exam, const Diagnosis& diagnosis, std::ve
   const ConfigState* section = StateOf(diagnosis, "config.json");
   const bool has_separate = IsUsable(separate), has_section = IsUsable(section);
   if (!has_separate && !has_section) {
-    missing.push_back(
-        "no file tells a loader that this is GPTQ: loaders that need one reject it or run it dense, "
-        "and none knows bits and group size");
+    missing.push_back("no file tells a loader that this is GPTQ: loaders that need one reject it or run it dense");
   } else if (!has_section) {
     missing.push_back(
         "config.json has no quantization_config: transformers, vLLM and others take the model for a dense one");

@@ -54,8 +54,6 @@ TEST(Golden, AHealthyModelInText) {
 
 TEST(Golden, TheSickModelInMarkdown) { ExpectGolden("sick.md", RenderMarkdown({.models = {Examined(Sick())}}, {})); }
 
-TEST(Golden, TheSickModelInJson) { ExpectGolden("sick.json", RenderJson({.models = {Examined(Sick())}}, {})); }
-
 TEST(Golden, ReportsDoNotDependOnTheRun) {
   EXPECT_EQ(RenderJson({.models = {Examined(Sick())}}, {}), RenderJson({.models = {Examined(Sick())}}, {}));
 }
