@@ -1,6 +1,5 @@
 // What bad input gets: a message that says what to do, the documented exit code, JSON where JSON was asked for.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
