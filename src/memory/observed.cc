@@ -39,7 +39,7 @@ std::vector<Term> Bases(const MemoryModel& model) {
     const PricedWeights weights = PriceWeights(model.weights, model.arch, precision);
     if (!weights.complete || weights.total <= 0) return;
     // Library workspaces may or may not have been allocated.
-    bases.push_back({std::move(text), weights.total, weights.total + FromGiB(kWorkspaceGiB), 0});
+    bases.push_back({std::move(text), weights.total, Plus(weights.total, FromGiB(kWorkspaceGiB)), 0});
   };
   add("weights as they are", Precision::kAsIs);
   if (model.quantized) {
