@@ -16,12 +16,12 @@ class Source;      // base/storage.h
 class ThreadPool;  // base/thread_pool.h
 
 struct ExamineOptions {
-  std::string only_file;            // examine this weight file or index alone; empty: the whole directory
-  bool deep = false;                // read every module's small tensors instead of a sample
-  bool list_modules = false;        // fill Diagnosis::modules
-  bool all_findings = false;        // do not fold findings
+  std::string only_file;              // examine this weight file or index alone; empty: the whole directory
+  bool deep = false;                  // read every module's small tensors instead of a sample
+  bool list_modules = false;          // fill Diagnosis::modules
+  bool all_findings = false;          // do not fold findings
   uint64_t max_header = 100'000'000;  // bytes; the reference reader's cap
-  uint64_t sample_bytes = 2 << 20;  // of tensor data, unless deep
+  uint64_t sample_bytes = 2 << 20;    // of tensor data, unless deep
   bool simulate_loaders = true;
   bool estimate_memory = true;
   double min_compression = 0.8;  // of the ratio that the settings promise; below it is a finding
@@ -31,8 +31,8 @@ struct ExamineOptions {
 
 // Shared by many examinations; owns nothing.
 struct ExamineContext {
-  ThreadPool* pool = nullptr;                          // null: run on the calling thread
-  const std::atomic<bool>* cancelled = nullptr;        // polled; null: never
+  ThreadPool* pool = nullptr;                                   // null: run on the calling thread
+  const std::atomic<bool>* cancelled = nullptr;                 // polled; null: never
   std::function<void(uint64_t done, uint64_t total)> progress;  // bytes of tensor data; may be empty
 };
 

@@ -163,7 +163,7 @@ class FieldScan {
       std::memcpy(&bits, words.data() + word * pack / 8, static_cast<size_t>(pack / 8));
       bits >>= begin % pack;
       bits = zeros_.bits < 64 ? bits >> zeros_.bits : 0;
-      if (above < 64) bits &= (uint64_t{1} << above) - 1;
+      bits &= (uint64_t{1} << above) - 1;  // above is at most 62: the field itself takes two bits or more
       const int64_t runs = report_.run_fields;
       CountTopField(bits, above, report_);
       if (report_.run_fields > runs && word != run_word) {
