@@ -33,9 +33,13 @@ set(GPTQ_DOCTOR_TESTS
   infer/real_packers_test.cc
   infer/value_checks_test.cc
   infer/zeros_test.cc
+  loaders/cases_config_test.cc
+  loaders/cases_tensors_test.cc
+  loaders/env_test.cc
   loaders/opening_story_test.cc
   loaders/select_test.cc
   loaders/support.cc
+  loaders/symptom_test.cc
   memory/arch_facts_test.cc
   memory/described_model.cc
   memory/estimate_test.cc

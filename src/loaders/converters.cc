@@ -11,8 +11,13 @@ namespace {
 
 bool LlamaCppLayers(Walk& walk, std::string_view source) {
   const Declared& read = walk.declared;
+  std::vector<const ClassDigest*> order;  // by name
   for (const ClassDigest& digest : walk.facts.classes) {
-    if (!digest.gptq) continue;
+    if (digest.gptq) order.push_back(&digest);
+  }
+  std::sort(order.begin(), order.end(), [](const ClassDigest* a, const ClassDigest* b) { return a->stem < b->stem; });
+  for (const ClassDigest* next : order) {
+    const ClassDigest& digest = *next;
     const std::string stem(digest.stem);
     for (const auto& [tensor, leaf] :
          {std::pair{digest.g_idx, ".g_idx"}, {digest.qzeros, ".qzeros"}, {digest.scales, ".scales"}}) {

@@ -89,8 +89,19 @@ std::optional<FusedMix> FindFusedSettings(const ModelFacts& facts) {
   });
 }
 
-RankShape ShapeOnRank(const ClassDigest& digest, int tp) {
+RankShape ShapeOnRank(const ModelFacts& facts, const ClassDigest& digest, int tp) {
   RankShape shape{digest.in_features, digest.out_features};
+  if (!digest.fused.empty()) {
+    // Classes of one name hold different layers: one of each name counts.
+    std::string seen(" " + std::string(digest.leaf) + " ");
+    for (const ClassDigest& other : facts.classes) {
+      if (other.fused != digest.fused || ParentOf(other.pattern) != ParentOf(digest.pattern)) continue;
+      const std::string leaf = " " + std::string(other.leaf) + " ";
+      if (seen.find(leaf) != std::string::npos) continue;
+      seen += leaf;
+      shape.out += other.out_features;
+    }
+  }
   if (tp > 1) (digest.row_parallel ? shape.in : shape.out) /= tp;
   return shape;
 }

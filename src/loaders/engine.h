@@ -30,11 +30,11 @@ std::optional<FusedMix> FindFusedMix(const ModelFacts& facts);
 // Parts of one fused layer with different bits or group_size.
 std::optional<FusedMix> FindFusedSettings(const ModelFacts& facts);
 
-// Per-rank sizes of a class.
+// Per-rank sizes of the layer that an engine builds of a class: parts of a fused layer count together.
 struct RankShape {
   int64_t in = 0, out = 0;
 };
-RankShape ShapeOnRank(const ClassDigest& digest, int tp);
+RankShape ShapeOnRank(const ModelFacts& facts, const ClassDigest& digest, int tp);
 
 // How stored tensors meet the parameters built for `bits` and `group_size`.
 enum class CopyResult { kFits, kSilentCut, kTooFewRows, kColumnAssert };

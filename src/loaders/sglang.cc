@@ -72,7 +72,7 @@ bool CheckKeysAndDtype(Walk& walk) {
 }
 
 bool CheckAligned(Walk& walk, const ClassDigest& digest) {
-  const RankShape shape = ShapeOnRank(digest, walk.options.tp);
+  const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
   const int64_t g = walk.declared.group_size;
   const std::string at = " (" + std::string(digest.pattern) + ")";
   if (g > 0 && g < digest.in_features && shape.in % g != 0) {

@@ -78,7 +78,7 @@ void Describe(Walk& walk, std::string_view file) {
 
 // Marlin's tile test: N and K divisible by (128, 64) or (64, 128).
 bool MarlinShape(Walk& walk, const ClassDigest& digest) {
-  const RankShape shape = ShapeOnRank(digest, walk.options.tp);
+  const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
   const int64_t g = walk.declared.group_size;
   if (g > 0 && g < digest.in_features && shape.in % g != 0) {
     return walk.Rejects("kernel", "stops: inputs are no multiple of group_size (" + std::string(digest.pattern) + ")",

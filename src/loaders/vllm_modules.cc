@@ -21,7 +21,7 @@ bool GateIsPlain(const Walk& walk) {
 }
 
 bool CheckShapeLimits(Walk& walk, const ClassDigest& digest) {
-  const RankShape shape = ShapeOnRank(digest, walk.options.tp);
+  const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
   const int64_t g = walk.declared.group_size;
   const bool split_group =
       g > 0 && g < digest.in_features && shape.in % g != 0 && !(walk.declared.desc_act && walk.options.tp > 1);
@@ -85,6 +85,9 @@ bool CheckShapeLimits(Walk& walk, const ClassDigest& digest) {
                               "Reasons:\n MarlinLinearKernel cannot implement due to: " +
                                   advice;
   if (split_group) message += "\nwith --quantization gptq: " + std::string(kNotAligned);
+  const int64_t pack = walk.declared.bits > 0 ? 32 / walk.declared.bits : 1;
+  if (shape.out % pack != 0) message += "\nwith --quantization gptq: " + std::string(kOutputNotAligned);
+
   return walk.Rejects("kernel", "stops: no kernel takes the layer's shape on a rank" + at, kMarlinUtils,
                       std::move(message));
 }
@@ -126,7 +129,7 @@ bool StageVllmKernels(Walk& walk) {
     const ClassDigest& digest = walk.facts.classes[i];
     if (walk.built[i] != Built::kQuantized || digest.in_features <= 0) continue;
     if (digest.part == Part::kExpert) {
-      const RankShape shape = ShapeOnRank(digest, walk.options.tp);
+      const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
       if (walk.method != "gptq" && (shape.in % 64 != 0 || shape.out % 64 != 0)) {
         const bool order = walk.facts.act_order.value_or(false);
         walk.Degrade(order ? Outcome::kGarbage : Outcome::kSlow, "kernel",

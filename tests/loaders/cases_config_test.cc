@@ -1,0 +1,238 @@
+// Problems that people had, told from the directory: configuration missing, in the wrong file or incomplete; weight
+// files, shards and headers. Each row names the public thread that it comes from.
+
+#include "gtest/gtest.h"
+#include "loaders/models.h"
+#include "loaders/support.h"
+
+namespace gptq_doctor::testing {
+namespace {
+
+struct Case {
+  const char* thread;
+  ModelBuilder (*build)();
+  const char* selector;
+  Outcome outcome;
+  const char* message;  // a part of what the user sees
+};
+
+class ConfigCases : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ConfigCases, AreTold) {
+  const Case& row = GetParam();
+  const LoaderOutcome outcome = Ask(row.build(), row.selector);
+  EXPECT_EQ(outcome.outcome, row.outcome) << row.thread << "\n" << Describe(outcome);
+  EXPECT_NE(outcome.message.find(row.message), std::string::npos) << row.thread << "\n" << Describe(outcome);
+}
+
+ModelBuilder SectionOnly() {
+  ModelBuilder builder = Healthy();
+  NoSideFile(builder);
+  return builder;
+}
+ModelBuilder Bare() {
+  ModelBuilder builder = Healthy();
+  NoSection(builder);
+  NoSideFile(builder);
+  return builder;
+}
+ModelBuilder Without(const char* key) {
+  ModelBuilder builder = Healthy();
+  Both(builder, {{key, nullptr}});
+  return builder;
+}
+ModelBuilder PastedWithoutMethod() {
+  ModelBuilder builder = Healthy({.bits = 8});
+  Section(builder, {{"quant_method", nullptr}});
+  builder.WeightName("gptq_model-8bit-128g.safetensors");
+  return builder;
+}
+ModelBuilder WrongArchitecture() {
+  ModelBuilder builder = Healthy();
+  Type(builder, "qwen3", "Qwen3ForCausalLM");
+  Config(builder, {{"hidden_size", 512}});
+  return builder;
+}
+ModelBuilder WrongGroup() {
+  ModelBuilder builder;
+  builder.Layers(1).Sizes(256, 2048, 128, 128).Quant({.group_size = -1}).WithConfigs();
+  Both(builder, {{"group_size", 1024}});
+  return builder;
+}
+ModelBuilder AutoGptqOutput() {
+  ModelBuilder builder = Healthy();
+  NoSection(builder);
+  builder.WeightName("gptq_model-4bit-128g.safetensors");
+  return builder;
+}
+ModelBuilder Sharded() {
+  ModelBuilder builder = Healthy();
+  builder.Shards(3);
+  return builder;
+}
+ModelBuilder ShardMissing() {
+  ModelBuilder builder = Sharded();
+  builder.Remove("model-00002-of-00003.safetensors");
+  return builder;
+}
+ModelBuilder StaleIndex() {
+  ModelBuilder builder = Healthy();
+  builder.Shards(2);
+  Json index = Read(builder, "model.safetensors.index.json");
+  for (auto& [name, file] : index["weight_map"].items()) {
+    if (file == "model-00002-of-00002.safetensors") file = "model-00002-of-00004.safetensors";
+  }
+  builder.File("model.safetensors.index.json", index.dump());
+  return builder;
+}
+ModelBuilder NoQweight() {
+  ModelBuilder builder = Healthy();
+  builder.RemoveTensor("model.layers.1.mlp.up_proj.qweight");
+  return builder;
+}
+ModelBuilder NoWeights() {
+  ModelBuilder builder = Healthy();
+  builder.Remove("model.safetensors");
+  return builder;
+}
+ModelBuilder LfsPointer() {
+  ModelBuilder builder = Healthy();
+  builder.File("model.safetensors",
+               "version https://git-lfs.github.com/spec/v1\noid "
+               "sha256:4cac6ae4b1a2c3b4f9d3c44f4b3c0ee4ab7a8b9ba8c5d2ff6a0c1c9c6a1d9ac2\nsize 4067319744\n");
+  return builder;
+}
+ModelBuilder Truncated() {
+  ModelBuilder builder = Healthy();
+  std::string file = builder.Build().at("model.safetensors");
+  file.resize(file.size() - 1000);
+  builder.File("model.safetensors", file);
+  return builder;
+}
+ModelBuilder NoMetadata() {
+  ModelBuilder builder = Healthy();
+  builder.Metadata({});
+  return builder;
+}
+ModelBuilder PickleInside() {
+  ModelBuilder builder = Healthy();
+  builder.File("model.safetensors", std::string("PK\x03\x04\x14\0\0\0\b\0", 10) + std::string(5000, 'x'));
+  return builder;
+}
+ModelBuilder WithKey(const char* key, const char* value) {
+  ModelBuilder builder = Healthy();
+  Both(builder, {{key, value}});
+  return builder;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configuration, ConfigCases,
+    ::testing::Values(Case{"text-generation-inference#962", SectionOnly, "tgi@0.9", Outcome::kRejects,
+                           "RuntimeError: weight gptq_bits does not exist"},
+                      Case{"GPTQModel#1080", SectionOnly, "gptqmodel@1.4", Outcome::kRejects, "quantize_config.json'"},
+                      Case{"GPTQModel#1080, fixed", SectionOnly, "gptqmodel@1.6", Outcome::kLoads, ""},
+                      Case{"AutoGPTQ#711", SectionOnly, "autogptq@0.7.1", Outcome::kRejects, "FileNotFoundError"},
+                      Case{"InternLM-XComposer#402", Bare, "transformers@4.44", Outcome::kFallsBack,
+                           "were not used when initializing LlamaForCausalLM"},
+                      Case{"text-generation-webui#761", Bare, "text-generation-webui@2023", Outcome::kRejects,
+                           "Can't determine model type from model name. Please specify it manually using --model_type"},
+                      Case{"optimum#1360", SectionOnly, "optimum@1.12", Outcome::kRejects, "FileNotFoundError"},
+                      Case{"optimum#1360, later", SectionOnly, "optimum@1.24", Outcome::kLoads, ""},
+                      Case{"Qwen#601, first fault", PastedWithoutMethod, "transformers@4.44", Outcome::kRejects,
+                           "has no `quant_method` attribute"},
+                      Case{"Qwen#601, second fault", PastedWithoutMethod, "transformers@4.44", Outcome::kRejects,
+                           "OSError: Error no file named pytorch_model.bin"},
+                      Case{"Qwen2.5-32B copy with another config", WrongArchitecture, "vllm@0.15", Outcome::kRejects,
+                           "AssertionError"},
+                      Case{"vllm PR 40294", [] { return Without("desc_act"); }, "vllm@0.15", Outcome::kRejects,
+                           "Cannot find any of ['desc_act'] in the model's quantization config."},
+                      Case{"vllm PR 40294, main", [] { return Without("sym"); }, "vllm@main", Outcome::kRejects,
+                           "Cannot find any of ['sym']"},
+                      Case{"AutoGPTQ#22", WrongGroup, "autogptq@0.7.1", Outcome::kRejects,
+                           "ValueError: Trying to set a tensor of shape torch.Size([1, 32]) in \"qzeros\""},
+                      Case{"GPTQModel PR 535", Bare, "gptqmodel@2.0", Outcome::kRejects,
+                           "`quantize_config` must be passed"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, ConfigCases,
+    ::testing::Values(
+        Case{"vllm#34859", ShardMissing, "vllm@0.10", Outcome::kGarbage, ""},
+        Case{"vllm#34859, 0.15", ShardMissing, "vllm@0.15", Outcome::kGarbage, ""},
+        Case{"vllm PR 34930", ShardMissing, "vllm@main", Outcome::kRejects,
+             "Weight files referenced in index but missing: {'model-00002-of-00003.safetensors'}"},
+        Case{"sglang PR 32279", ShardMissing, "sglang@0.5", Outcome::kRejects,
+             "(incomplete download?): ['model-00002-of-00003.safetensors']"},
+        Case{"AutoGPTQ#526", Sharded, "autogptq@0.6", Outcome::kRejects, "Please specify the argument model_basename"},
+        Case{"AutoGPTQ#526, 0.7.0", Sharded, "autogptq@0.7.0", Outcome::kRejects, "model.safetensors. Please specify"},
+        Case{"AutoGPTQ#526, fixed", Sharded, "autogptq@0.7.1", Outcome::kLoads, ""},
+        Case{"localGPT#510",
+             [] {
+               ModelBuilder builder = Healthy();
+               SideFile(builder, {{"quant_method", nullptr},
+                                  {"checkpoint_format", nullptr},
+                                  {"lm_head", nullptr},
+                                  {"pack_dtype", nullptr}});
+               return builder;
+             },
+             "autogptq@0.4", Outcome::kRejects, "FileNotFoundError: Could not find model in "},
+        Case{"Qwen3-VL#492", AutoGptqOutput, "transformers@4.44", Outcome::kRejects, "OSError: Error no file named"},
+        Case{"Qwen3-VL#492, AutoGPTQ finds it", AutoGptqOutput, "autogptq@0.7.1", Outcome::kLoads, ""},
+        Case{"CoSER#3", StaleIndex, "transformers@4.55/gptqmodel", Outcome::kRejects,
+             "FileNotFoundError: No such file or directory: \"model/model-00002-of-00004.safetensors\""},
+        Case{"club-3090#1036", ShardMissing, "vllm@main", Outcome::kRejects, "referenced in index but missing"},
+        Case{"GPTQModel PR 3077", NoQweight, "gptqmodel@7.3.4", Outcome::kGarbage, ""},
+        Case{"Qwen3#170", NoWeights, "transformers@4.44", Outcome::kRejects,
+             "OSError: Error no file named pytorch_model.bin"},
+        Case{"exllama#242", LfsPointer, "transformers@4.55/gptqmodel", Outcome::kRejects,
+             "Error while deserializing header: HeaderTooLarge"},
+        Case{"exllama#242, vLLM", LfsPointer, "vllm@0.15", Outcome::kRejects, "HeaderTooLarge"},
+        Case{"exllama#242, ExLlamaV2", LfsPointer, "exllamav2", Outcome::kRejects, "HeaderTooLarge"},
+        Case{"exllama#242, AutoGPTQ", LfsPointer, "autogptq@0.7.1", Outcome::kRejects, "HeaderTooLarge"},
+        Case{"Qwen#462", Truncated, "transformers@4.44", Outcome::kRejects,
+             "Error while deserializing header: MetadataIncompleteBuffer"},
+        Case{"Qwen#462, TGI", Truncated, "tgi@3.3", Outcome::kRejects, "MetadataIncompleteBuffer"},
+        Case{"accelerate PR 1151", NoMetadata, "transformers@4.44", Outcome::kRejects,
+             "AttributeError: 'NoneType' object has no attribute 'get'"},
+        Case{"accelerate PR 1151, later", NoMetadata, "transformers@4.55/gptqmodel", Outcome::kLoads, ""},
+        Case{"accelerate PR 1151, a warning", NoMetadata, "autogptq@0.7.1", Outcome::kLoads, ""},
+        Case{"BIGRec#8", PickleInside, "transformers@4.44", Outcome::kRejects, "Error while deserializing header: "}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, ConfigCases,
+    ::testing::Values(
+        Case{"GPTQModel#1354",
+             [] {
+               ModelBuilder builder = Healthy();
+               Section(builder, {{"use_exllama", true}, {"disable_exllama", false}});
+               return builder;
+             },
+             "transformers@4.44", Outcome::kRejects, "Cannot specify both `disable_exllama` and `use_exllama`"},
+        Case{"LlamaFactory#4677, dataset as a list is fine",
+             [] {
+               ModelBuilder builder = Healthy();
+               Section(builder, {{"dataset", {"some text", "more text"}}});
+               return builder;
+             },
+             "transformers@4.55/gptqmodel", Outcome::kLoads, ""},
+        Case{"dataset by an unknown name",
+             [] {
+               ModelBuilder builder = Healthy();
+               Section(builder, {{"dataset", "pile"}});
+               return builder;
+             },
+             "transformers@4.55/gptqmodel", Outcome::kRejects, "You have entered a string value for dataset."},
+        Case{"upper-case method", [] { return WithKey("quant_method", "GPTQ"); }, "transformers@4.55/gptqmodel",
+             Outcome::kFallsBack, "Hence, we will skip the quantization."},
+        Case{"upper-case method, 4.44", [] { return WithKey("quant_method", "GPTQ"); }, "transformers@4.44",
+             Outcome::kRejects, "Unknown quantization type, got GPTQ"},
+        Case{"fixture with Python True",
+             [] {
+               ModelBuilder builder = Healthy();
+               builder.File("quantize_config.json", "{\"bits\": 4, \"group_size\": 128, \"desc_act\": True}");
+               return builder;
+             },
+             "autogptq@0.7.1", Outcome::kRejects,
+             "json.decoder.JSONDecodeError: Expecting value: line 1 column 44 (char 43)"}));
+
+}  // namespace
+}  // namespace gptq_doctor::testing

@@ -1,0 +1,378 @@
+// Problems that people had, told from the tensors: kernels and their limits, other layouts, which modules are
+// quantized, values, shapes that do not divide, extra tensors. Each row names the public thread that it comes from.
+
+#include "gtest/gtest.h"
+#include "loaders/models.h"
+#include "loaders/support.h"
+
+namespace gptq_doctor::testing {
+namespace {
+
+struct TensorCase {
+  const char* thread;
+  ModelBuilder (*build)();
+  const char* selector;
+  Outcome outcome;
+  const char* message;
+  SimulateOptions options = {};
+};
+
+class TensorCases : public ::testing::TestWithParam<TensorCase> {};
+
+TEST_P(TensorCases, AreTold) {
+  const TensorCase& row = GetParam();
+  const LoaderOutcome outcome = Ask(row.build(), row.selector, row.options);
+  EXPECT_EQ(outcome.outcome, row.outcome) << row.thread << "\n" << Describe(outcome);
+  EXPECT_NE(outcome.message.find(row.message), std::string::npos) << row.thread << "\n" << Describe(outcome);
+}
+
+ModelBuilder Dtype(const char* dtype, const GptqOptions& quant = {}) {
+  ModelBuilder builder = Healthy(quant);
+  Config(builder, {{"torch_dtype", dtype}});
+  return builder;
+}
+ModelBuilder Mixture(bool quantized_router, bool quantized_experts = true) {
+  ModelBuilder builder = Healthy();
+  Type(builder, "qwen3_moe", "Qwen3MoeForCausalLM");
+  for (int layer = 0; layer < 2; ++layer) {
+    const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.";
+    for (const char* leaf : {"gate_proj", "up_proj", "down_proj"}) {
+      for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"}) builder.RemoveTensor(mlp + leaf + part);
+    }
+    for (int expert = 0; expert < 2; ++expert) {
+      const std::string stem = mlp + "experts." + std::to_string(expert) + ".";
+      const bool quantized = quantized_experts || expert == 0;
+      const auto add = [&](const std::string& name, int64_t in, int64_t out) {
+        if (quantized) {
+          Quantized(builder, name, in, out);
+        } else {
+          builder.Tensor(DenseTensor(name + ".weight", {static_cast<uint64_t>(out), static_cast<uint64_t>(in)}));
+        }
+      };
+      add(stem + "gate_proj", 256, 128);
+      add(stem + "up_proj", 256, 128);
+      add(stem + "down_proj", 128, 256);
+    }
+    if (quantized_router) {
+      Quantized(builder, mlp + "gate", 256, 64);
+    } else {
+      builder.Tensor(DenseTensor(mlp + "gate.weight", {8, 256}));
+    }
+  }
+  return builder;
+}
+ModelBuilder Mixtral() {
+  ModelBuilder builder = Mixture(false);
+  Type(builder, "mixtral", "MixtralForCausalLM");
+  return builder;
+}
+ModelBuilder Vision(const char* model_type) {
+  ModelBuilder builder = Healthy();
+  Type(builder, model_type, "Qwen2VLForConditionalGeneration");
+  builder.Tensor(DenseTensor("visual.blocks.0.attn.proj.weight", {160, 160}));
+  builder.Tensor(DenseTensor("visual.blocks.1.attn.proj.weight", {160, 160}));
+  return builder;
+}
+ModelBuilder MixedInsideFused() {
+  ModelBuilder builder = Healthy();
+  builder.Override("q_proj", {.bits = 8});
+  return builder;
+}
+ModelBuilder PlainPart() {
+  ModelBuilder builder = Healthy();
+  Plain(builder, "model.layers.1.self_attn.k_proj", 256, 128);
+  return builder;
+}
+ModelBuilder PlainDown() {
+  ModelBuilder builder = Healthy();
+  Plain(builder, "model.layers.1.mlp.down_proj", 512, 256);
+  return builder;
+}
+ModelBuilder WrongKeepList() {
+  ModelBuilder builder = Healthy();
+  Section(builder, {{"modules_in_block_to_quantize", {{"mlp.gate_proj", "mlp.up_proj"}, {"mlp.down_proj"}}}});
+  return builder;
+}
+ModelBuilder ScoreHead() {
+  ModelBuilder builder = Healthy();
+  Type(builder, "qwen2", "Qwen2ForSequenceClassification");
+  builder.Tensor(DenseTensor("score.weight", {2, 256}));
+  return builder;
+}
+ModelBuilder TiedHeadStored(const char* model_type) {
+  ModelBuilder builder = Healthy();
+  Config(builder, {{"tie_word_embeddings", true}, {"model_type", model_type}});
+  return builder;
+}
+ModelBuilder Biases(const char* model_type) {
+  GptqOptions quant;
+  quant.bias = true;
+  ModelBuilder builder = Healthy(quant);
+  Config(builder, {{"model_type", model_type}});
+  return builder;
+}
+ModelBuilder LabelOnly(const char* label, const GptqOptions& quant) {
+  ModelBuilder builder = Healthy(quant);
+  Both(builder, {{"checkpoint_format", label}});
+  return builder;
+}
+ModelBuilder ZeroWords() {
+  ModelBuilder builder = Healthy({.group_size = -1});
+  for (int layer = 0; layer < 2; ++layer) {
+    builder.Tensor({"model.layers." + std::to_string(layer) + ".mlp.up_proj.qweight", "I32", {32, 512}, ""});
+  }
+  return builder;
+}
+ModelBuilder Width(int64_t intermediate) {
+  ModelBuilder builder;
+  builder.Layers(2).Sizes(512, intermediate, 128, 128).Quant({.group_size = 64}).WithConfigs();
+  return builder;
+}
+
+ModelBuilder MarlinTensors() {
+  ModelBuilder builder = Healthy();
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const char* name : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                             "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
+      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
+      const uint64_t in = std::string(name) == "mlp.down_proj" ? 512 : 256;
+      const std::string leaf(name);
+      const uint64_t out = leaf.starts_with("mlp.") && leaf != "mlp.down_proj"        ? 512
+                           : leaf == "self_attn.k_proj" || leaf == "self_attn.v_proj" ? 128
+                                                                                      : 256;
+      for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"}) builder.RemoveTensor(stem + part);
+      builder.Tensor({stem + ".B", "I32", {in / 16, out * 2}, ""});
+      builder.Tensor({stem + ".s", "F16", {in / 128, out}, ""});
+    }
+  }
+  return builder;
+}
+ModelBuilder NoGIdx() {
+  GptqOptions quant;
+  quant.g_idx = false;
+  return Healthy(quant);
+}
+ModelBuilder FewerLayersInConfig() {
+  ModelBuilder builder = Healthy();
+  Config(builder, {{"num_hidden_layers", 1}});
+  return builder;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, TensorCases,
+    ::testing::Values(
+        TensorCase{"LlamaFactory#4677", [] { return Dtype("bfloat16"); }, "vllm@0.2", Outcome::kRejects,
+                   "torch.bfloat16 is not supported for quantization method gptq. Supported dtypes: [torch.float16]"},
+        TensorCase{"LlamaFactory#4677, asymmetric", [] { return Dtype("bfloat16", {.sym = false}); }, "vllm@0.15",
+                   Outcome::kRejects, "torch.bfloat16 is not supported for quantization method gptq."},
+        TensorCase{"LlamaFactory#4677, Marlin takes it", [] { return Dtype("bfloat16"); }, "vllm@0.15", Outcome::kLoads,
+                   ""},
+        TensorCase{"LlamaFactory#4677, the remedy",
+                   [] { return Dtype("bfloat16", {.sym = false}); },
+                   "vllm@0.15",
+                   Outcome::kSlow,
+                   "",
+                   {.dtype = "float16"}},
+        TensorCase{"vllm#28843", [] { return Dtype("float32"); }, "vllm@0.15", Outcome::kRejects,
+                   "gpt_marlin_gemm only supports bfloat16 and float16"},
+        TensorCase{"vllm#8149: the files are right",
+                   [] { return Healthy(); },
+                   "vllm@0.6",
+                   Outcome::kSlow,
+                   "",
+                   {.gpu_arch = "sm_75"}},
+        TensorCase{"GPTQModel#2824", [] { return Healthy({.bits = 8, .v2 = true}); }, "gptqmodel@6.0", Outcome::kSlow,
+                   ""},
+        TensorCase{"text-generation-webui#3255", [] { return Healthy({.bits = 3, .group_size = -1}); }, "exllama",
+                   Outcome::kRejects, "qweight and qzeros have incompatible shapes"},
+        TensorCase{"text-generation-webui#3255, version 2", [] { return Healthy({.bits = 3, .group_size = -1}); },
+                   "exllamav2", Outcome::kRejects, "incompatible shapes"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, TensorCases,
+    ::testing::Values(
+        TensorCase{"text-generation-inference#601", NoGIdx, "tgi@0.9", Outcome::kRejects,
+                   "RuntimeError: weight model.layers.0.self_attn.q_proj.g_idx does not exist"},
+        TensorCase{"text-generation-inference#601, 3.3", NoGIdx, "tgi@3.3", Outcome::kRejects, ".g_idx does not exist"},
+        TensorCase{"no g_idx, ExLlamaV2", NoGIdx, "exllamav2", Outcome::kLoads, ""},
+        TensorCase{"no g_idx, llama.cpp", NoGIdx, "llama.cpp@main", Outcome::kRejects,
+                   "KeyError: 'model.layers.0.mlp.down_proj.g_idx'"},
+        TensorCase{"AutoGPTQ#521", MarlinTensors, "autogptq@0.7.1", Outcome::kRejects,
+                   "QuantLinear() does not have a parameter or a buffer named B."},
+        TensorCase{"AutoGPTQ#581",
+                   [] {
+                     ModelBuilder builder = Healthy();
+                     SideFile(builder, {{"is_marlin_format", true}});
+                     return builder;
+                   },
+                   "autogptq@0.7.1", Outcome::kRejects, "Please use `use_marlin=True` to load this model."},
+        TensorCase{"llama.cpp#5139", [] { return Healthy({.bits = 8}); }, "llama.cpp@2024", Outcome::kRejects,
+                   "ValueError: Can not map tensor 'model.layers.0.mlp.down_proj.g_idx'"},
+        TensorCase{"llama.cpp#5139, since October 2025", [] { return Healthy({.bits = 8}); }, "llama.cpp@main",
+                   Outcome::kLoads, ""},
+        TensorCase{"pyllama#102", FewerLayersInConfig, "text-generation-webui@2023", Outcome::kRejects,
+                   "Unexpected key(s) in state_dict: \"model.layers.1"},
+        TensorCase{"pyllama#102, AutoGPTQ", FewerLayersInConfig, "autogptq@0.7.1", Outcome::kRejects,
+                   "does not have a parameter or a buffer named"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Modules, TensorCases,
+    ::testing::Values(
+        TensorCase{"vllm#25029", [] { return Mixture(true); }, "vllm@0.9", Outcome::kRejects,
+                   "KeyError: 'layers.0.mlp.gate.g_idx'"},
+        TensorCase{"vllm#25029, read from the headers", [] { return Mixture(true); }, "vllm@0.15", Outcome::kLoads, ""},
+        TensorCase{"a plain router", [] { return Mixture(false); }, "vllm@0.9", Outcome::kLoads, ""},
+        TensorCase{"AutoGPTQ#486", Mixtral, "transformers@4.44", Outcome::kRejects, "AssertionError"},
+        TensorCase{"GPTQModel#2271", [] { return Mixture(false, false); }, "vllm@0.15", Outcome::kRejects,
+                   "KeyError: 'layers.0.mlp.experts.w2_weight'"},
+        TensorCase{"auto-round#2174", MixedInsideFused, "vllm@0.15", Outcome::kRejects, "AssertionError"},
+        TensorCase{"auto-round#422", PlainDown, "vllm@0.10", Outcome::kRejects,
+                   "KeyError: 'layers.1.mlp.down_proj.weight'"},
+        TensorCase{
+            "a plain part of a fused layer", PlainPart, "vllm@0.15", Outcome::kRejects,
+            "ValueError: Detected some but not all shards of model.layers.1.self_attn.qkv_proj are quantized. All "
+            "shards of fused layers to have the same precision."},
+        TensorCase{"vllm PR 10169", [] { return Vision("qwen2_vl"); }, "vllm@0.6", Outcome::kRejects, ""},
+        TensorCase{"vllm PR 10169, a special case", [] { return Vision("qwen2_vl"); }, "vllm@0.10", Outcome::kLoads,
+                   ""},
+        TensorCase{"vllm#26182", [] { return Vision("ovis2_5"); }, "vllm@0.10", Outcome::kRejects,
+                   "The input size is not aligned with the quantized weight shape."},
+        TensorCase{"vllm#11671", ScoreHead, "vllm@0.6", Outcome::kRejects,
+                   "The output size is not aligned with the quantized weight shape"},
+        TensorCase{"vllm PR 25455", WrongKeepList, "vllm@0.15", Outcome::kRejects, "KeyError: 'layers.0.self_attn."}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, TensorCases,
+    ::testing::Values(
+        TensorCase{"vllm#26343", [] { return Healthy({.bits = 2, .v2 = true}); }, "vllm@0.10", Outcome::kGarbage, ""},
+        TensorCase{"vllm PR 26092", [] { return Healthy({.bits = 2, .v2 = true}); }, "vllm@0.15", Outcome::kSlow, ""},
+        TensorCase{"vllm PR 38966",
+                   [] { return LabelOnly("gptq", {.v2 = true}); },
+                   "vllm@0.15",
+                   Outcome::kGarbage,
+                   "",
+                   {.gpu_arch = "7.0"}},
+        TensorCase{"vllm PR 38966, Marlin ignores the zeros", [] { return LabelOnly("gptq", {.v2 = true}); },
+                   "vllm@0.15", Outcome::kLoads, ""},
+        TensorCase{"label v2 over v1 zeros", [] { return LabelOnly("gptq_v2", {}); }, "exllamav2", Outcome::kGarbage,
+                   ""},
+        TensorCase{"GPTQModel#1294", ZeroWords, "exllamav2", Outcome::kGarbage, ""},
+        TensorCase{"GPTQModel#1294, its own loader", ZeroWords, "gptqmodel@2.0", Outcome::kGarbage, ""},
+        TensorCase{"vllm#9618: nothing wrong in the files",
+                   [] { return Healthy(); },
+                   "vllm@0.6",
+                   Outcome::kSlow,
+                   "",
+                   {.gpu_arch = "7.0"}},
+        TensorCase{"AutoGPTQ#198: only the calibration was bad", [] { return Healthy({.desc_act = true}); },
+                   "autogptq@0.7.1", Outcome::kLoads, ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, TensorCases,
+    ::testing::Values(
+        TensorCase{"llm-compressor#57",
+                   [] { return Width(384); },
+                   "vllm@0.6",
+                   Outcome::kRejects,
+                   "Weight input_size_per_partition = 96 is not divisible by min_thread_k = 128",
+                   {.tp = 4}},
+        TensorCase{
+            "vllm#5675",
+            [] { return Width(192); },
+            "vllm@0.10",
+            Outcome::kRejects,
+            "The input size is not aligned with the quantized weight shape. This can be caused by too large tensor "
+            "parallel size.",
+            {.tp = 2}},
+        TensorCase{"vllm#5675, the gptq kernel",
+                   [] { return Width(192); },
+                   "vllm@0.15",
+                   Outcome::kRejects,
+                   "The input size is not aligned",
+                   {.tp = 2, .gpu_arch = "7.0"}},
+        TensorCase{"lmdeploy#2379", [] { return Healthy({.group_size = 32}); }, "lmdeploy", Outcome::kRejects,
+                   "Unsupported group_size=32"},
+        TensorCase{"lmdeploy#2694", [] { return Healthy({.sym = false}); }, "lmdeploy", Outcome::kRejects,
+                   "AssertionError: unsupported quant config: {'bits': 4,"},
+        TensorCase{"sglang PR 577", [] { return TiedHeadStored("gemma"); }, "sglang@0.3", Outcome::kRejects,
+                   "KeyError: 'lm_head.weight'"},
+        TensorCase{"MiniCPM#141", [] { return TiedHeadStored("minicpm"); }, "vllm@0.2", Outcome::kRejects,
+                   "KeyError: 'lm_head.weight'"},
+        TensorCase{"MiniCPM#141, later", [] { return TiedHeadStored("minicpm"); }, "vllm@0.15", Outcome::kLoads, ""},
+        TensorCase{"Qwen3#714", [] { return Biases("qwen2"); }, "transformers@4.55/gptqmodel", Outcome::kLoads, ""},
+        TensorCase{"vllm#1420", [] { return Biases("falcon"); }, "vllm@0.2", Outcome::kRejects, ".bias'"},
+        TensorCase{"vllm#1420, later", [] { return Biases("falcon"); }, "vllm@0.15", Outcome::kLoads, ""}));
+
+// text-generation-webui#541: the directory's name promises groups of 128, the file has one group a column.
+TEST(NamedDirectory, SaysOtherGroupsThanTheFile) {
+  const ModelBuilder builder = [] {
+    ModelBuilder bare = Healthy({.group_size = -1});
+    NoSection(bare);
+    NoSideFile(bare);
+    return bare;
+  }();
+  auto source = std::make_unique<MemorySource>("models/llama-7b-4bit-128g");
+  for (auto& [name, text] : builder.Build()) source->Add(name, text);
+  const auto exam = ReadExamination(*source, {}, {});
+  ASSERT_TRUE(exam.ok());
+  const LoaderOutcome outcome = Ask(**exam, "text-generation-webui@2023");
+  EXPECT_EQ(outcome.outcome, Outcome::kRejects);
+  EXPECT_NE(outcome.message.find("qzeros: copying a param with shape torch.Size([1, 32]) from checkpoint, the shape in "
+                                 "current model is torch.Size([2, 32])"),
+            std::string::npos)
+      << Describe(outcome);
+}
+
+// GPTQ-for-LLaMa#62: files of March 2023 with float zeros.
+TEST(MarchFiles, LackQzeros) {
+  ModelBuilder builder = Healthy({.group_size = -1});
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const auto& [name, out] : {std::pair{"self_attn.q_proj", 256},
+                                    {"self_attn.k_proj", 128},
+                                    {"self_attn.v_proj", 128},
+                                    {"self_attn.o_proj", 256},
+                                    {"mlp.gate_proj", 512},
+                                    {"mlp.up_proj", 512},
+                                    {"mlp.down_proj", 256}}) {
+      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
+      builder.RemoveTensor(stem + ".qzeros").RemoveTensor(stem + ".g_idx");
+      builder.Tensor(DenseTensor(stem + ".scales", {static_cast<uint64_t>(out), 1}, "F32"));
+      builder.Tensor(DenseTensor(stem + ".zeros", {static_cast<uint64_t>(out), 1}, "F32"));
+    }
+  }
+  const LoaderOutcome outcome = Ask(builder, "text-generation-webui@2023");
+  EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
+  EXPECT_NE(outcome.message.find("Missing key(s) in state_dict"), std::string::npos) << Describe(outcome);
+}
+
+// llm-compressor#959: another tool's tensors without any configuration.
+TEST(OtherTools, WithoutConfigurationStopAtTheirFirstTensor) {
+  ModelBuilder builder;
+  builder.Layers(2).Sizes(128, 256).Dense();
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const char* name : {"self_attn.q_proj", "mlp.down_proj"}) {
+      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
+      const uint64_t in = std::string(name) == "mlp.down_proj" ? 256 : 128;
+      builder.Tensor({stem + ".weight", "I8", {128, in}, ""});
+      builder.Tensor(DenseTensor(stem + ".weight_scale", {128, 1}));
+    }
+  }
+  const LoaderOutcome outcome = Ask(builder, "vllm@0.15");
+  EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
+  EXPECT_NE(outcome.message.find("KeyError: 'layers.0.mlp.down_proj.weight_scale'"), std::string::npos)
+      << Describe(outcome);
+}
+
+// vllm#13612: a model that is not quantized loads as what it is.
+TEST(PlainModels, Load) {
+  ModelBuilder builder;
+  builder.Layers(2).Sizes(128, 256).Dense();
+  for (const char* selector :
+       {"vllm@0.15", "sglang@0.5", "transformers@5.0", "exllamav2", "tgi@3.3", "llama.cpp@main"}) {
+    const LoaderOutcome outcome = Ask(builder, selector);
+    EXPECT_EQ(outcome.outcome, Outcome::kLoads) << Describe(outcome);
+  }
+}
+
+}  // namespace
+}  // namespace gptq_doctor::testing
