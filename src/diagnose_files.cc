@@ -106,6 +106,11 @@ bool IsListed(FileRole role) {
   return role != FileRole::kOther && role != FileRole::kDownloadMetadata && role != FileRole::kPreprocessor;
 }
 
+// Of a single file's neighbours, other weights are none of its business.
+bool IsExamined(const Examination& exam, const ModelFile& file) {
+  return exam.options.only_file.empty() || file.role != FileRole::kWeights || file.entry.name == exam.options.only_file;
+}
+
 void AddShardStates(const Examination& exam, std::vector<FileRow>& rows) {
   for (const ShardHeader& shard : exam.tensors.shards) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const FileRow& r) { return r.name == shard.file; });
@@ -162,7 +167,7 @@ int RankOf(const std::string& role) {
 std::vector<FileRow> DescribeFiles(const Examination& exam) {
   std::vector<FileRow> rows;
   for (const ModelFile& file : exam.dir.files) {
-    if (IsListed(file.role)) rows.push_back(RowOf(exam, file));
+    if (IsListed(file.role) && IsExamined(exam, file)) rows.push_back(RowOf(exam, file));
   }
   AddShardStates(exam, rows);
   if (exam.options.only_file.empty()) {

@@ -12,7 +12,7 @@ class Inspect : public Command {
  public:
   void Setup(CLI::App& app) override {
     app.add_option("MODEL", models_, "model directories, .safetensors files or index.json files")->required();
-    app.add_flag("--modules", list_modules_, "list every quantized module (json)");
+    app.add_flag("--modules", list_modules_, "list every quantized module");
     app.add_flag("--all", all_findings_, "list findings one by one instead of one a cause");
   }
 

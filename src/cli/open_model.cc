@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "cli/log.h"
 #include "cli/session.h"
 #include "diagnose.h"
 #include "model/sniff.h"
@@ -79,6 +80,16 @@ Error ExplainOtherFile(const std::string& path, const struct stat& info) {
   return NotAModel(path, "not a model" + what + ": give a model directory, a .safetensors file or an index.json");
 }
 
+void LogRead(const std::string& path, const Examination& exam) {
+  LogInfo(path + ": " + FormatCount(exam.tensors.size()) + " tensors in " + FormatCount(exam.tensors.shards.size()) +
+          " weight files, " + FormatCount(static_cast<uint64_t>(exam.quant.coverage.bytes_read)) +
+          " bytes of tensor data read");
+  for (const ShardHeader& shard : exam.tensors.shards) {
+    LogDebug(shard.file + ": header of " + FormatCount(shard.header_bytes) + " bytes, " +
+             FormatCount(shard.tensors.size()) + " tensors");
+  }
+}
+
 }  // namespace
 
 Result<OpenedModel> OpenModel(const std::string& path) {
@@ -115,6 +126,7 @@ Result<ReadModel> OpenAndRead(Session& session, const std::string& path, Examine
     if (error.path.empty()) error.path = path;
     return error;
   }
+  if (session.options().verbose > 0) LogRead(path, **exam);
   return ReadModel{std::move(opened->source), std::move(*exam)};
 }
 

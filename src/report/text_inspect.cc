@@ -68,8 +68,8 @@ std::string Findings(const Diagnosis& d, const Style& style) {
 std::string OneModel(const Diagnosis& d, const Style& style) {
   std::string out = Header(d, style);
   if (style.verbosity() >= 0) {
-    for (const auto section :
-         {FilesSection, SettingsSection, ModulesSection, ConfigSection, SizeSection, LoadersSection, MemorySection}) {
+    for (const auto section : {FilesSection, SettingsSection, ModulesSection, ModuleListSection, ConfigSection,
+                               SizeSection, LoadersSection, MemorySection}) {
       out += section(d, style);
     }
   }

@@ -135,6 +135,21 @@ std::string ModulesSection(const Diagnosis& d, const Style& style) {
   return Title(style, "Modules", line) + grid.Render(style);
 }
 
+std::string ModuleListSection(const Diagnosis& d, const Style& style) {
+  Grid grid;
+  for (const ModuleRow& row : d.modules) {
+    Quantization settings;
+    settings.bits = row.bits;
+    settings.group_size = row.group_size;
+    settings.sym = row.sym;
+    grid.Add({{.text = EscapeTerminal(row.name)},
+              {.text = fmt::format("{} -> {}", row.in_features, row.out_features)},
+              {.text = SettingsLine(settings)},
+              {.text = "g_idx " + row.g_idx, .tone = Tone::kDim}});
+  }
+  return grid.empty() ? "" : Title(style, "Quantized modules") + grid.Render(style);
+}
+
 std::string ConfigSection(const Diagnosis& d, const Style& style) {
   Grid grid;
   const bool gptq = d.quantization.has_value();

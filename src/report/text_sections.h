@@ -12,6 +12,8 @@ namespace gptq_doctor {
 std::string FilesSection(const Diagnosis& diagnosis, const Style& style);
 std::string SettingsSection(const Diagnosis& diagnosis, const Style& style);
 std::string ModulesSection(const Diagnosis& diagnosis, const Style& style);
+// Every quantized module, where they were listed.
+std::string ModuleListSection(const Diagnosis& diagnosis, const Style& style);
 std::string ConfigSection(const Diagnosis& diagnosis, const Style& style);
 std::string SizeSection(const Diagnosis& diagnosis, const Style& style);
 std::string LoadersSection(const Diagnosis& diagnosis, const Style& style);

@@ -92,6 +92,17 @@ TEST(Options, OutputGoesToAFileWhole) {
   EXPECT_THAT(bad.err, HasSubstr("error: "));
 }
 
+TEST(Options, VerboseLogsToStandardErrorAlone) {
+  TempDir dir;
+  SickModel().WriteTo(dir.path());
+  const RunResult quiet = RunTool({"inspect", dir.str(), "--format", "json"});
+  EXPECT_EQ(quiet.err, "");
+  const RunResult verbose = RunTool({"inspect", dir.str(), "--format", "json", "-vv"});
+  EXPECT_THAT(verbose.err, HasSubstr("tensors in 1 weight files"));
+  EXPECT_THAT(verbose.err, HasSubstr("model.safetensors: header of"));
+  EXPECT_EQ(verbose.out, quiet.out);
+}
+
 TEST(Color, FollowsOptionThenEnvironment) {
   TempDir dir;
   SickModel().WriteTo(dir.path());

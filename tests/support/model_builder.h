@@ -97,6 +97,8 @@ struct RunResult {
 // Runs the built gptq-doctor with these arguments (no shell), standard input closed.
 RunResult RunTool(const std::vector<std::string>& arguments,
                   const std::map<std::string, std::string>& environment = {});
+// The same without rights over files that are closed to others; as itself where it is not the superuser.
+RunResult RunToolAsNobody(const std::vector<std::string>& arguments);
 
 }  // namespace gptq_doctor::testing
 
