@@ -56,9 +56,11 @@ std::string WithoutTensors(const Examination& exam) {
 
 std::string VerdictOf(const Examination& exam, const Diagnosis& diagnosis) {
   if (exam.quant.is_gptq && diagnosis.quantization) {
-    std::string verdict = "GPTQ";
+    const bool proved = diagnosis.modules_quantized > 0;
+    std::string verdict = proved ? "GPTQ" : "declared to be GPTQ";
     const std::string words = SettingsInWords(*diagnosis.quantization);
     if (!words.empty()) verdict += ", " + words;
+    if (!proved) verdict += "; no tensor is here to prove it";
     if (diagnosis.settings.size() > 1) {
       verdict += "; " + Plural(static_cast<int64_t>(diagnosis.settings.size()), "setting", "different settings") +
                  " among its modules";
@@ -84,6 +86,9 @@ void WeightProblems(const Diagnosis& diagnosis, std::vector<std::string>& missin
   add("dangling", "weight file is a link to nothing: the download did not finish",
       "weight files are links to nothing: the download did not finish");
   add("unreadable", "weight file could not be read", "weight files could not be read");
+  const bool any = std::any_of(diagnosis.files.begin(), diagnosis.files.end(),
+                               [](const FileRow& row) { return row.role == "weights"; });
+  if (!any) missing.push_back("no weight file is here: the download is not finished, or the weights lie elsewhere");
 }
 
 void ConfigProblems(const Examination& exam, const Diagnosis& diagnosis, std::vector<std::string>& missing) {
