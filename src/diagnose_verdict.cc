@@ -143,7 +143,11 @@ void DescribeVerdict(const Examination& exam, Diagnosis& diagnosis) {
   const size_t before = diagnosis.missing.size();
   ConfigProblems(exam, diagnosis, diagnosis.missing);
   const bool configs = diagnosis.missing.size() > before && exam.dir.Has("config.json");
-  if (configs && exam.quant.contradictions.empty() && exam.quant.base.bits.has_value()) {
+  // Without a tensor to prove anything, only the spelling of a file can be repaired.
+  const bool malformed = std::any_of(diagnosis.configs.begin(), diagnosis.configs.end(),
+                                     [](const ConfigState& state) { return state.state == "malformed"; });
+  const bool repairable = diagnosis.modules_quantized > 0 || malformed;
+  if (configs && repairable && exam.quant.contradictions.empty() && exam.quant.base.bits.has_value()) {
     diagnosis.repair_command = "gptq-doctor fix " + ShellQuote(diagnosis.path) + " --write";
   }
 }

@@ -39,6 +39,7 @@ class Config : public Command {
     if (!exam) return session.Fail(WithPath(exam.error()));
     Result<SettledSettings> settled = SettleSettings(**exam, assumptions);
     if (!settled) return session.Fail(WithPath(settled.error()));
+    if (settled->unproved) return session.Fail(NothingProved(**exam));
     return check_ ? Check(session, **exam, *settled) : Print(session, **exam, std::move(*settled));
   }
 

@@ -81,10 +81,23 @@ class ConfigPlanner {
       return Ok();
     }
     const char* code = CodeOfAbsence();
-    if (!options_.Selects(code)) return Ok();
+    if (!options_.Selects(code) || LeftUnproved()) return Ok();
     file_->after = GenerateConfig(exam_, target_, settled_).text + "\n";
     ExplainWhole(code, "there is no quantize_config.json, and AutoGPTQ and other loaders read nothing else");
     return Ok();
+  }
+
+  // Selected, and certain also without tensors where there are none: what is harmful goes, wrong spellings are mended.
+  bool IsMine(const KeyChange& change) const {
+    const bool spelling = change.kind == KeyChange::Kind::kRemove || change.kind == KeyChange::Kind::kRename;
+    return options_.Selects(change.code) && (spelling || !settled_.unproved);
+  }
+
+  // Without a readable tensor no file's word is carried into another file.
+  bool LeftUnproved() {
+    if (!settled_.unproved) return false;
+    draft_.Manual(file_->name, NothingProved(exam_).message);
+    return true;
   }
 
   // GD101 where neither file says that the model is GPTQ.
@@ -140,7 +153,7 @@ class ConfigPlanner {
     if (read.reading == ConfigReading::kForeign) return ReplaceForeign(*object, root, read);
     const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
     std::vector<KeyChange> changes = ChangesOf(exam_, settings, target_, settled_);
-    std::erase_if(changes, [&](const KeyChange& change) { return !options_.Selects(change.code); });
+    std::erase_if(changes, [&](const KeyChange& change) { return !IsMine(change); });
     if (changes.empty()) return Ok();
     for (const KeyChange& change : changes)
       Draft::Explain(file_, change.code, Describe(change), ApplicabilityOf(change.basis));
@@ -150,7 +163,7 @@ class ConfigPlanner {
 
   Status AddSection(const JsonValue& root) {
     const char* code = CodeOfAbsence();
-    if (!options_.Selects(code)) return Ok();
+    if (!options_.Selects(code) || LeftUnproved()) return Ok();
     const std::string section = GenerateConfig(exam_, target_, settled_).text;
     const JsonValue* present = root.Find("quantization_config");
     JsonEditor editor(*file_->after, root);
@@ -173,7 +186,7 @@ class ConfigPlanner {
         return Ok();
       }
     }
-    if (!options_.Selects("GD118")) return Ok();
+    if (!options_.Selects("GD118") || LeftUnproved()) return Ok();
     const std::string text = GenerateConfig(exam_, target_, settled_).text;
     const JsonDocument parsed = ParseJson(text);
     JsonEditor editor(*file_->after, root);
@@ -196,7 +209,7 @@ class ConfigPlanner {
     const QuantConfigFile read = ReadQuantConfig(file_->name, *file_->after, pointer);
     const SettingsObject settings{.object = object, .text = *file_->after, .file = &read};
     std::vector<KeyChange> left = ChangesOf(exam_, settings, target_, settled_);
-    std::erase_if(left, [&](const KeyChange& change) { return !options_.Selects(change.code); });
+    std::erase_if(left, [&](const KeyChange& change) { return !IsMine(change); });
     if (left.empty()) return Ok();
     return Error{ErrorKind::kInternal, file_->name, "the repaired text still differs: " + Describe(left[0])};
   }

@@ -53,6 +53,7 @@ Result<GeneratedConfig> GenerateConfig(const Examination& exam, ConfigTarget tar
                                        const std::vector<Assumption>& assumptions) {
   Result<SettledSettings> settled = SettleSettings(exam, assumptions);
   if (!settled) return settled.error();
+  if (settled->unproved) return NothingProved(exam);
   return GenerateConfig(exam, target, std::move(settled).value());
 }
 

@@ -41,6 +41,8 @@ T FromText(const std::string& text) {
     return static_cast<T>(std::stoll(text));
 }
 
+constexpr const char* kUnchecked = "no tensor is here to check it";
+
 class Settler {
  public:
   Settler(const Examination& exam, const std::vector<Assumption>& assumptions)
@@ -64,6 +66,8 @@ class Settler {
       return Refuse(
           "zero points are stored as floating-point `zeros`, the dialect of March 2023: no checkpoint_format names it");
     }
+    out_.unproved =
+        std::none_of(quant.classes.begin(), quant.classes.end(), [](const ClassFacts& f) { return f.gptq; });
     FindDeclared();
     SettleLayout();
     Settle("sym", &Quantization::sym, false);
@@ -118,11 +122,12 @@ class Settler {
     for (const QuantConfigFile* file : declared_) {
       if (!file->settings.bits || !file->settings.group_size) continue;
       if (JudgeDeclared(file->settings, exam_).agreement != Agreement::kRight) continue;
-      const std::string reason = "as " + file->file + " says; the tensors agree";
-      Set("bits", &Quantization::bits, *file->settings.bits, Basis::kProved, reason);
-      Set("group_size", &Quantization::group_size, *file->settings.group_size, Basis::kProved, reason);
+      const std::string reason = "as " + file->file + " says; " + (out_.unproved ? kUnchecked : "the tensors agree");
+      const Basis basis = out_.unproved ? Basis::kDeclared : Basis::kProved;
+      Set("bits", &Quantization::bits, *file->settings.bits, basis, reason);
+      Set("group_size", &Quantization::group_size, *file->settings.group_size, basis, reason);
       out_.settings.dynamic = file->settings.dynamic;
-      if (!out_.settings.dynamic.empty()) out_.keys.push_back({"dynamic", Basis::kProved, reason});
+      if (!out_.settings.dynamic.empty()) out_.keys.push_back({"dynamic", basis, reason});
       CheckLayoutAssumptions();
       return;
     }
@@ -186,7 +191,7 @@ class Settler {
     if (proved) return Set(key, field, *inferred, Basis::kProved, FirstFact(evidence));
     if (const QuantConfigFile* file = Declaring(key, field)) {
       return Set(key, field, *(file->settings.*field), Basis::kDeclared,
-                 "as " + file->file + " says; the tensors cannot tell");
+                 "as " + file->file + " says; " + (out_.unproved ? kUnchecked : "the tensors cannot tell"));
     }
     if (harmless && inferred) return Set(key, field, *inferred, Basis::kDefault, FirstFact(evidence));
     if (!harmless) out_.open.push_back(key);
@@ -202,7 +207,7 @@ class Settler {
     }
     if (const QuantConfigFile* file = Declaring("desc_act", &Quantization::desc_act)) {
       return Set("desc_act", &Quantization::desc_act, *file->settings.desc_act, Basis::kDeclared,
-                 "as " + file->file + " says; a sequential g_idx fits both values");
+                 "as " + file->file + " says; " + (out_.unproved ? kUnchecked : "a sequential g_idx fits both values"));
     }
     Settle("desc_act", &Quantization::desc_act, true);
   }
@@ -253,6 +258,11 @@ class Settler {
   }
 
   void Warn() {
+    if (out_.unproved) {
+      out_.warnings.push_back(
+          "no quantized tensor can be read here: the settings are what the files declare, unchecked");
+      return;
+    }
     if (out_.IsOpen("checkpoint_format") && float_zeros_) {
       out_.warnings.push_back(
           "checkpoint_format is left out: zero points are stored as floating-point `zeros`, the dialect of March 2023, "
@@ -296,6 +306,12 @@ bool SettledSettings::IsOpen(std::string_view key) const {
 
 Result<SettledSettings> SettleSettings(const Examination& exam, const std::vector<Assumption>& assumptions) {
   return Settler(exam, assumptions).Settle();
+}
+
+Error NothingProved(const Examination& exam) {
+  return {ErrorKind::kRefused, exam.source->DisplayPath(),
+          "no quantized tensor can be read here, so nothing proves the settings that the files declare; fetch the "
+          "weights first"};
 }
 
 std::string WhyNotGptq(const Examination& exam) {

@@ -44,6 +44,7 @@ struct SettledSettings {
       extra;                      // further keys with spelled values: --assume damp_percent, header metadata
   std::vector<std::string> open;  // keys that nothing settles: "checkpoint_format", "sym"
   std::vector<std::string> warnings;
+  bool unproved = false;  // no quantized tensor could be read: every value is a file's or the user's word
   const SettledKey* Find(std::string_view key) const;
   bool IsOpen(std::string_view key) const;
 };
@@ -51,6 +52,9 @@ struct SettledSettings {
 // Error kRefused: not GPTQ (it says what it is), contradictions between tensors, bits unknown, or an assumption that
 // the tensors disprove.
 Result<SettledSettings> SettleSettings(const Examination& exam, const std::vector<Assumption>& assumptions);
+
+// The refusal of those who may write proved settings alone.
+Error NothingProved(const Examination& exam);
 
 // Whether declared settings, `dynamic` included, give every quantized module the bits and groups that it has.
 enum class Agreement { kRight, kWrong, kUndecided };
