@@ -86,6 +86,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/stage_config.cc
   src/loaders/stage_files.cc
   src/loaders/stage_kernels.cc
+  src/loaders/stage_limits.cc
   src/loaders/stage_modules.cc
   src/loaders/stage_tensors.cc
   src/loaders/stage_values.cc

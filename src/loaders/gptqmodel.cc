@@ -51,10 +51,12 @@ bool KnownQuantizer(const JsonValue& section) {
   if (quantizer == nullptr) return false;
   const auto known = [](const JsonValue& value) {
     const std::string* text = value.AsString();
-    if (text == nullptr || !text->starts_with("gptqmodel:")) return false;
+    if (text == nullptr || !Lower(*text).starts_with("gptqmodel:")) return false;
+    std::string_view number = std::string_view(*text).substr(10);
+    number = number.substr(0, number.find_first_not_of("0123456789."));
     Version version;
     int parts = 0;
-    return ParseVersion(std::string_view(*text).substr(10), &version, &parts) && version >= Version{0, 9, 0};
+    return ParseVersion(number, &version, &parts) && version >= Version{0, 9, 0};
   };
   if (known(*quantizer)) return true;
   return std::any_of(quantizer->items.begin(), quantizer->items.end(), known);
@@ -118,8 +120,8 @@ bool StageGptqModelFormat(Walk& walk) {
                         "ValueError: QuantizeConfig:: `act_group_aware` == `True` requires `desc_act` == `False`.");
   }
   if (const JsonValue* pack = FindKey(*read.section, "pack_dtype", true);
-      pack != nullptr && pack->AsString() != nullptr) {
-    const std::string& text = *pack->AsString();
+      pack != nullptr && pack->kind != JsonKind::kNull && since >= Version{2, 0, 0}) {
+    const std::string text = pack->AsString() != nullptr ? Lower(*pack->AsString()) : PythonRepr(*pack);
     if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
       return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
                           "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
@@ -138,8 +140,16 @@ bool StageGptqModelFormat(Walk& walk) {
                  kConfig);
     return false;
   }
-  if (read.format == "bitblas" || read.format == "qqq" || read.format == "ipex") {
-    walk.Degrade(Outcome::kUnknown, "format", "format " + read.format + " takes a path that is not examined", kConfig);
+  static constexpr std::array<std::string_view, 7> kElsewhere = {"bitblas", "qqq",       "ipex",   "gemm",
+                                                                 "gemv",    "gemv_fast", "llm-awq"};
+  const std::string method = Lower(read.method);
+  const bool other_format = std::find(kElsewhere.begin(), kElsewhere.end(), read.format) != kElsewhere.end();
+  const bool other_method = method == "qqq" || (since >= Version{6, 0, 0} && method == "awq");
+  if (other_format || other_method) {
+    walk.Degrade(
+        Outcome::kUnknown, "format",
+        (other_format ? "format " + read.format : "quant_method " + method) + " takes a path that is not examined",
+        kConfig);
     return false;
   }
   return true;

@@ -63,6 +63,11 @@ struct ConfigFacts {
   bool lower_keys = false;           // key names are lower-cased first
   bool lower_format = false;         // the format's value is lower-cased first
   bool unknown_key_rejects = false;  // the JSON is splatted into a constructor
+  // Keys that stand for the format in kLastOfBoth and kFormatFirst, in the file's order like the format's own:
+  bool method_names_format = false;            // quant_method "marlin" or "bitblas"
+  bool flag_names_format = false;              // a true is_marlin_format
+  bool version_names_format = false;           // version, an alias of format
+  std::string_view not_object_member = "get";  // what is asked first of settings that are no object; empty: TypeError
   std::string_view source;
 };
 
@@ -74,7 +79,8 @@ struct MethodFacts {
   bool required = false;
   std::string_view missing_message;
   UnknownMethod unknown = UnknownMethod::kIgnored;
-  std::string_view unknown_message;  // {x}
+  std::string_view unknown_message;     // {x}
+  std::string_view not_string_message;  // {t} its Python type, {v}; empty: null counts as absent
   std::string_view source;
 };
 
@@ -85,6 +91,11 @@ struct LimitFacts {
   bool group_size_checked = false;                    // -1 or above 0, else group_size_message
   std::span<const std::string_view> formats;          // values of checkpoint_format; empty: any
   std::string_view format_message;                    // {f}, {m}
+  std::string_view damp_message;                      // damp_percent outside (0, 1); empty: not checked
+  bool damp_null = false;                             // a null damp_percent is its default
+  std::string_view damp_increment_message;            // damp_auto_increment below 0
+  std::string_view meta_message;                      // meta is no object
+  std::string_view dynamic_bits_message;              // {k}: bits of a rule of `dynamic`
   std::string_view source;
 };
 

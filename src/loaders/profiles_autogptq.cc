@@ -23,6 +23,7 @@ constexpr std::string_view kNotFound =
     "model_basename to use a custom file name.";
 constexpr std::string_view kBitsMessage = "ValueError: only support quantize to [2, 3, 4, 8] bits.";
 constexpr std::string_view kGroupMessage = "ValueError: unless equal to -1, group_size must greater then 0.";
+constexpr std::string_view kDampMessage = "ValueError: damp_percent must between 0 and 1.";
 constexpr std::string_view kNotSupported = "TypeError: {model_type} isn't supported yet.";
 
 // Suffix lists: auto_gptq/modeling/*.py at main.
@@ -164,6 +165,7 @@ constexpr ConfigFacts kConfig04 = {.places = kQuantizeConfig,
                                    .group_size = -1,
                                    .desc_act = true,
                                    .unknown_key_rejects = true,
+                                   .not_object_member = "",
                                    .source = kBase};
 constexpr ConfigFacts kConfig05 = {.places = kQuantizeConfig,
                                    .only_first = true,
@@ -171,6 +173,7 @@ constexpr ConfigFacts kConfig05 = {.places = kQuantizeConfig,
                                    .bits = 4,
                                    .group_size = -1,
                                    .desc_act = true,
+                                   .not_object_member = "items",
                                    .source = kBase};
 constexpr ConfigFacts kConfig07 = {.places = kQuantizeConfig,
                                    .only_first = true,
@@ -179,6 +182,7 @@ constexpr ConfigFacts kConfig07 = {.places = kQuantizeConfig,
                                    .group_size = -1,
                                    .desc_act = true,
                                    .aliases = kAwqNames,
+                                   .not_object_member = "items",
                                    .source = "AutoGPTQ/AutoGPTQ v0.7.1 auto_gptq/modeling/_base.py:122-150"};
 constexpr ConfigFacts kConfigMain = {.places = kQuantizeConfig,
                                      .only_first = true,
@@ -195,6 +199,7 @@ constexpr LimitFacts kLimits = {.bits = k2348,
                                 .bits_message = kBitsMessage,
                                 .group_size_message = kGroupMessage,
                                 .group_size_checked = true,
+                                .damp_message = kDampMessage,
                                 .source = kBase};
 constexpr std::string_view kFormatsMain[] = {"gptq", "marlin", "gemm"};
 constexpr LimitFacts kLimitsMain = {.bits = k2348,
@@ -203,12 +208,14 @@ constexpr LimitFacts kLimitsMain = {.bits = k2348,
                                     .group_size_checked = true,
                                     .formats = kFormatsMain,
                                     .format_message = "ValueError: Unknown quantization format: {v}.",
+                                    .damp_message = kDampMessage,
                                     .source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py"};
 constexpr std::string_view kMethodsMain[] = {"gptq", "awq", "marlin"};
 constexpr MethodFacts kMethodMain = {.accepted = kMethodsMain,
                                      .case_sensitive = false,
                                      .unknown = UnknownMethod::kRejects,
                                      .unknown_message = "ValueError: Unknown quantization method: {v}.",
+                                     .not_string_message = "AttributeError: '{t}' object has no attribute 'lower'",
                                      .source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py"};
 constexpr TensorFacts kTensorsOld = {.unexpected = Unexpected::kRejects,
                                      .unexpected_message = kAccelerateUnexpected,

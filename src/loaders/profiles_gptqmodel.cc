@@ -43,14 +43,36 @@ constexpr std::string_view kGroupMessage =
 constexpr std::string_view kGroupMessage5 =
     "ValueError: QuantizeConfig: `group_size` must be one of `[-1, 16, 32, 64, 128, 256, 512, 1024]`.";
 constexpr std::string_view kFormats[] = {"gptq", "gptq_v2", "marlin", "bitblas", "ipex", "qqq"};
-constexpr std::string_view kFormats7[] = {"gptq", "gptq_v2", "gptq_p", "marlin", "bitblas", "qqq"};
+constexpr std::string_view kFormats5[] = {"gptq", "gptq_v2", "marlin",    "bitblas", "qqq",
+                                          "gemm", "gemv",    "gemv_fast", "llm-awq"};
+constexpr std::string_view kFormats7[] = {"gptq", "gptq_v2", "gptq_p", "marlin",    "bitblas",
+                                          "qqq",  "gemm",    "gemv",   "gemv_fast", "llm-awq"};
+constexpr std::string_view kFormats1[] = {"gptq", "gptq_v2", "marlin", "bitblas", "ipex"};
+constexpr std::string_view kFormatMessage1 =
+    "ValueError: The checkpoint format used is {v}, and the quantization method is {m}. ";
 constexpr std::string_view kFormatMessage2 =
     "ValueError: QuantizeConfig: checkpoint `format` used is {v}, and the quantization method is {m}. ";
 constexpr std::string_view kFormatMessage6 = "ValueError: QuantizeConfig: Unknown quantization format: `{v}`.";
+constexpr std::string_view kMethods1[] = {"gptq", "auto_round", "marlin", "bitblas"};
 constexpr std::string_view kMethods2[] = {"gptq", "auto_round", "qqq", "marlin", "bitblas"};
 constexpr std::string_view kMethods5[] = {"gptq", "qqq", "awq", "marlin", "bitblas"};
-constexpr std::string_view kMethods7[] = {"gptq", "gguf", "fp8", "bitsandbytes", "qqq", "awq", "exl3", "paroquant"};
+constexpr std::string_view kMethods7[] = {"gptq",         "marlin", "bitblas", "gguf", "fp8",
+                                          "bitsandbytes", "qqq",    "awq",     "exl3", "paroquant"};
 constexpr std::string_view kMethodMessage = "ValueError: QuantizeConfig: Unknown quantization method: `{v}`.";
+constexpr std::string_view kMethodMessage1 = "ValueError: Unknown quantization method: {v}.";
+constexpr std::string_view kNoLower = "AttributeError: '{t}' object has no attribute 'lower'";
+constexpr std::string_view kMethodType6 = "ValueError: QuantizeConfig: Unsupported `method`: {v}";
+constexpr std::string_view kDamp1 = "ValueError: damp_percent must between 0 and 1.";
+constexpr std::string_view kDamp = "ValueError: QuantizeConfig: `damp_percent` must between 0 and 1.";
+constexpr std::string_view kStep1 = "ValueError: damp_auto_increment must greater than 0.";
+constexpr std::string_view kStep = "ValueError: QuantizeConfig:: `damp_auto_increment` must greater than 0.";
+constexpr std::string_view kMeta1 = "ValueError: meta must be a dictionary";
+constexpr std::string_view kMeta = "ValueError: QuantizeConfig: `meta` must be a dictionary";
+constexpr std::string_view kLayerBits1 = "ValueError: Layer {k}: only support quantize to [2, 3, 4, 8] bits.";
+constexpr std::string_view kLayerBits =
+    "ValueError: QuantizeConfig: Layer `{k}` only support quantization of  `[2, 3, 4, 8]` bits.";
+constexpr std::string_view kLayerBits6 =
+    "ValueError: QuantizeConfig: Layer `{k}` only support quantization of  `[2, 3, 4, 5, 6, 7, 8]` bits.";
 
 // model_type lists by name; the suffix trees of each definition are not carried over.
 constexpr ArchitectureRow kList2[] = {{"bloom"},
@@ -268,7 +290,8 @@ constexpr KernelRow kKernels734[] = {Machete(Tri::kAny, Zeros::kByFormat),
                                      kTorchPlanar};
 
 constexpr ConfigFacts Config(std::span<const ConfigPlace> places, bool only_first, bool desc_act,
-                             std::span<const KeyAlias> names, FormatKey format_key, bool lower_format, bool digits) {
+                             std::span<const KeyAlias> names, FormatKey format_key, bool lower_format, bool digits,
+                             bool old = false) {
   return {.places = places,
           .only_first = only_first,
           .no_config_message = only_first ? kNoFile : kNoneFound,
@@ -280,13 +303,18 @@ constexpr ConfigFacts Config(std::span<const ConfigPlace> places, bool only_firs
           .format_key = format_key,
           .lower_keys = true,
           .lower_format = lower_format,
+          .method_names_format = true,
+          .flag_names_format = old,
+          .version_names_format = lower_format,
           .source = kConfigSource};
 }
-constexpr MethodFacts Method(std::span<const std::string_view> accepted) {
+constexpr MethodFacts Method(std::span<const std::string_view> accepted, std::string_view unknown = kMethodMessage,
+                             std::string_view not_string = kNoLower) {
   return {.accepted = accepted,
           .case_sensitive = false,
           .unknown = UnknownMethod::kRejects,
-          .unknown_message = kMethodMessage,
+          .unknown_message = unknown,
+          .not_string_message = not_string,
           .source = kConfigSource};
 }
 constexpr LimitFacts kLimits2 = {.bits = k2348,
@@ -295,11 +323,34 @@ constexpr LimitFacts kLimits2 = {.bits = k2348,
                                  .group_size_checked = true,
                                  .formats = kFormats,
                                  .format_message = kFormatMessage2,
+                                 .damp_message = kDamp,
+                                 .damp_increment_message = kStep,
+                                 .meta_message = kMeta,
+                                 .dynamic_bits_message = kLayerBits,
                                  .source = kConfigSource};
+constexpr LimitFacts kLimits1 = {
+    .bits = k2348,
+    .bits_message = "ValueError: only support quantize to [2, 3, 4, 8] bits.",
+    .group_size_message = "ValueError: unless equal to -1, group_size must greater then 0.",
+    .group_size_checked = true,
+    .formats = kFormats1,
+    .format_message = kFormatMessage1,
+    .damp_message = kDamp1,
+    .damp_increment_message = kStep1,
+    .meta_message = kMeta1,
+    .dynamic_bits_message = kLayerBits1,
+    .source = kConfigSource};
 constexpr LimitFacts kLimits5 = {.bits = k2348,
                                  .bits_message = kBitsMessage,
                                  .group_size_message = kGroupMessage5,
                                  .group_size_checked = true,
+                                 .formats = kFormats5,
+                                 .format_message = kFormatMessage2,
+                                 .damp_message = kDamp,
+                                 .damp_null = true,
+                                 .damp_increment_message = kStep,
+                                 .meta_message = kMeta,
+                                 .dynamic_bits_message = kLayerBits,
                                  .source = kConfigSource};
 constexpr LimitFacts kLimits6 = {.bits = kAllBits,
                                  .bits_message = kBitsMessage6,
@@ -307,6 +358,11 @@ constexpr LimitFacts kLimits6 = {.bits = kAllBits,
                                  .group_size_checked = true,
                                  .formats = kFormats7,
                                  .format_message = kFormatMessage6,
+                                 .damp_message = kDamp,
+                                 .damp_null = true,
+                                 .damp_increment_message = kStep,
+                                 .meta_message = kMeta,
+                                 .dynamic_bits_message = kLayerBits6,
                                  .source = kConfigSource};
 constexpr FileFacts kFiles = {.rule = FileRule::kNamed,
                               .bases = kBases,
@@ -345,30 +401,31 @@ constexpr Profile kRow1 = {.loader = "gptqmodel",
                            .title = "GPTQModel 1.4",
                            .revision = "ModelCloud/GPTQModel v1.4.0 360a8e6",
                            .as_of = "2024-12",
-                           .config = Config(kOnlyFirst, true, true, kNames, FormatKey::kLastOfBoth, false, false),
-                           .method = Method(kMethods2),
-                           .limits = kLimits2,
+                           .config = Config(kOnlyFirst, true, true, kNames, FormatKey::kLastOfBoth, false, false, true),
+                           .method = Method(kMethods1, kMethodMessage1),
+                           .limits = kLimits1,
                            .files = kFiles,
                            .kernels = kKernels2,
                            .modules = Suffixes(kList2, false, LmHeadRule::kIfKey),
                            .tensors = kTensors,
                            .stages = kStages1};
-constexpr Profile kRow16 = {.loader = "gptqmodel",
-                            .version = "1.6",
-                            .versions = ">=1.6,<2.0",
-                            .since = {1, 6, 0},
-                            .until = {2, 0, 0},
-                            .title = "GPTQModel 1.6",
-                            .revision = "ModelCloud/GPTQModel v1.6.0, v2.2.0",
-                            .as_of = "2025-01",
-                            .config = Config(kAllPlaces, false, true, kNames, FormatKey::kLastOfBoth, false, false),
-                            .method = Method(kMethods2),
-                            .limits = kLimits2,
-                            .files = kFiles,
-                            .kernels = kKernels2,
-                            .modules = Suffixes(kList2, false, LmHeadRule::kIfKey),
-                            .tensors = kTensors,
-                            .stages = kStages};
+constexpr Profile kRow16 = {
+    .loader = "gptqmodel",
+    .version = "1.6",
+    .versions = ">=1.6,<2.0",
+    .since = {1, 6, 0},
+    .until = {2, 0, 0},
+    .title = "GPTQModel 1.6",
+    .revision = "ModelCloud/GPTQModel v1.6.0, v2.2.0",
+    .as_of = "2025-01",
+    .config = Config(kAllPlaces, false, true, kNames, FormatKey::kLastOfBoth, false, false, true),
+    .method = Method(kMethods1, kMethodMessage1),
+    .limits = kLimits1,
+    .files = kFiles,
+    .kernels = kKernels2,
+    .modules = Suffixes(kList2, false, LmHeadRule::kIfKey),
+    .tensors = kTensors,
+    .stages = kStages};
 constexpr Profile kRow2 = {.loader = "gptqmodel",
                            .version = "2.0",
                            .versions = ">=2.0,<4.0",
@@ -458,7 +515,7 @@ constexpr Profile kRow6 = {.loader = "gptqmodel",
                            .revision = "ModelCloud/GPTQModel v6.0.3 6a65d69",
                            .as_of = "2026-04",
                            .config = Config(kAllPlaces, false, false, kNames6, FormatKey::kFormatFirst, true, true),
-                           .method = Method(kMethods7),
+                           .method = Method(kMethods7, kMethodMessage, kMethodType6),
                            .limits = kLimits6,
                            .files = kFiles,
                            .kernels = kKernels5,
@@ -474,7 +531,7 @@ constexpr Profile kRow7 = {.loader = "gptqmodel",
                            .revision = "ModelCloud/GPTQModel v7.3.0, v7.3.4 783a0fb",
                            .as_of = "2026-08",
                            .config = Config(kAllPlaces, false, false, kNames6, FormatKey::kFormatFirst, true, true),
-                           .method = Method(kMethods7),
+                           .method = Method(kMethods7, kMethodMessage, kMethodType6),
                            .limits = kLimits6,
                            .files = kFiles,
                            .kernels = kKernels7,
@@ -491,7 +548,7 @@ constexpr Profile kRow734 = {.loader = "gptqmodel",
                              .as_of = "2026-08",
                              .brief = true,
                              .config = Config(kAllPlaces, false, false, kNames6, FormatKey::kFormatFirst, true, true),
-                             .method = Method(kMethods7),
+                             .method = Method(kMethods7, kMethodMessage, kMethodType6),
                              .limits = kLimits6,
                              .files = kFiles,
                              .kernels = kKernels734,

@@ -1,6 +1,8 @@
 // Where a loader's quantization settings come from, and what it makes of their keys.
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <string>
 
 #include "loaders/stages.h"
@@ -16,19 +18,35 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-// The value a field gets: its own name first, then its aliases in the row's order.
-const JsonValue* FieldValue(const ConfigFacts& facts, const JsonValue& section, std::string_view field) {
-  if (const JsonValue* value = FindKey(section, field, facts.lower_keys)) return value;
-  for (const KeyAlias& alias : facts.aliases) {
-    if (alias.field != field) continue;
-    if (const JsonValue* value = FindKey(section, alias.spelling, facts.lower_keys)) return value;
+// The value a field gets. Programs with aliases walk the file: the last spelling in it counts.
+const JsonValue* FieldValue(const ConfigFacts& facts, const JsonValue& section, std::string_view field,
+                            bool* negated = nullptr) {
+  if (facts.aliases.empty()) return FindKey(section, field, facts.lower_keys);
+  const JsonValue* found = nullptr;
+  for (const JsonMember& member : section.members) {
+    const std::string key = facts.lower_keys ? Lower(member.key) : member.key;
+    bool hit = key == field, opposite = false;
+    for (const KeyAlias& alias : facts.aliases) {
+      if (key != alias.spelling) continue;
+      opposite = negated != nullptr && alias.field.starts_with("not ") && alias.field.substr(4) == field;
+      hit = hit || alias.field == field || opposite;
+    }
+    if (!hit) continue;
+    found = &member.value;
+    if (negated != nullptr) *negated = opposite;
   }
-  return nullptr;
+  return found;
 }
 
+// Python's 4.0 and True pass where 4 and 1 do.
 int64_t ReadInteger(const JsonValue& value, bool digit_strings, std::string* spelled) {
   *spelled = PythonRepr(value);
   if (const auto number = value.AsInt()) return *number;
+  const auto number = PythonNumber(value);
+  if (number && *number == std::floor(*number) && std::abs(*number) < 1e9) {
+    if (digit_strings) *spelled = std::to_string(static_cast<int64_t>(*number));
+    return static_cast<int64_t>(*number);
+  }
   const std::string* text = value.AsString();
   if (digit_strings && text != nullptr && !text->empty() && text->size() < 9 &&
       std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
@@ -38,26 +56,44 @@ int64_t ReadInteger(const JsonValue& value, bool digit_strings, std::string* spe
   return 0;
 }
 
+// What stands for the format when the whole file is walked: the last of the spellings, or the last of `format`'s own.
+std::string WalkedFormat(const ConfigFacts& facts, const JsonValue& section, bool* given) {
+  std::string plain, checkpoint;
+  bool has_plain = false, has_checkpoint = false;
+  const bool one = facts.format_key == FormatKey::kLastOfBoth;
+  for (const JsonMember& member : section.members) {
+    const std::string key = facts.lower_keys ? Lower(member.key) : member.key;
+    const std::string text = PythonRepr(member.value);
+    const std::string lower = Lower(text);
+    if (key == "format" || (facts.version_names_format && key == "version") || (one && key == "checkpoint_format")) {
+      plain = facts.lower_format ? lower : text;
+      has_plain = true;
+    } else if (key == "checkpoint_format") {
+      checkpoint = facts.lower_format ? lower : text;
+      has_checkpoint = true;
+    } else if (facts.method_names_format && (key == "quant_method" || key == "method") && member.value.AsString() &&
+               (lower == "marlin" || lower == "bitblas")) {
+      plain = lower;
+      has_plain = has_plain || one;
+    } else if (facts.flag_names_format && key == "is_marlin_format" && Truthy(member.value)) {
+      plain = "marlin";
+      has_plain = true;
+    }
+  }
+  *given = has_plain || has_checkpoint;
+  return has_plain || !has_checkpoint ? plain : checkpoint;
+}
+
 std::string ReadFormat(const ConfigFacts& facts, const JsonValue& section, bool* given) {
+  if (facts.format_key == FormatKey::kLastOfBoth || facts.format_key == FormatKey::kFormatFirst)
+    return WalkedFormat(facts, section, given);
   const JsonValue* checkpoint = FindKey(section, "checkpoint_format", facts.lower_keys);
-  const JsonValue* plain = FindKey(section, "format", facts.lower_keys);
   const JsonValue* chosen = nullptr;
-  switch (facts.format_key) {
-    case FormatKey::kNotRead:
-      break;
-    case FormatKey::kCheckpointFormat:
-      chosen = checkpoint;
-      break;
-    case FormatKey::kFormatFirst:
-      chosen = plain != nullptr ? plain : checkpoint;
-      break;
-    case FormatKey::kCheckpointFormatFirst:
-      chosen = checkpoint != nullptr && checkpoint->kind != JsonKind::kNull ? checkpoint : plain;
-      break;
-    case FormatKey::kLastOfBoth:
-      chosen = checkpoint != nullptr && (plain == nullptr || checkpoint->range.begin > plain->range.begin) ? checkpoint
-                                                                                                           : plain;
-      break;
+  if (facts.format_key == FormatKey::kCheckpointFormat) chosen = checkpoint;
+  if (facts.format_key == FormatKey::kCheckpointFormatFirst) {
+    chosen = checkpoint != nullptr && checkpoint->kind != JsonKind::kNull
+                 ? checkpoint
+                 : FindKey(section, "format", facts.lower_keys);
   }
   *given = chosen != nullptr;
   if (chosen == nullptr || chosen->AsString() == nullptr) return {};
@@ -67,9 +103,9 @@ std::string ReadFormat(const ConfigFacts& facts, const JsonValue& section, bool*
 // "quantize_config.json (bits 4, group_size 128, desc_act false, sym true)".
 std::string Describe(const Walk& walk, std::string_view file) {
   const Declared& read = walk.declared;
-  std::string text = "takes its settings from " + std::string(file) + ": bits " + std::to_string(read.bits) +
-                     ", group_size " + std::to_string(read.group_size) + ", desc_act " +
-                     (read.desc_act ? "true" : "false") + ", sym " + (read.sym ? "true" : "false");
+  std::string text = "takes its settings from " + std::string(file) +
+                     walk.Message(": bits {b}, group_size {g}, desc_act ") + (read.desc_act ? "true" : "false") +
+                     ", sym " + (read.sym ? "true" : "false");
   if (walk.profile.config.format_key != FormatKey::kNotRead) {
     text += ", checkpoint_format " + (read.format_given ? read.format : "absent (gptq)");
   }
@@ -130,6 +166,30 @@ bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
 }
 
 }  // namespace
+
+std::string_view PythonType(const JsonValue& value) {
+  switch (value.kind) {
+    case JsonKind::kNull:
+      return "NoneType";
+    case JsonKind::kBool:
+      return "bool";
+    case JsonKind::kNumber:
+      return value.text.find_first_of(".eEnN") == std::string::npos ? "int" : "float";
+    case JsonKind::kString:
+      return "str";
+    case JsonKind::kArray:
+      return "list";
+    case JsonKind::kObject:
+      return "dict";
+  }
+  return {};
+}
+
+std::optional<double> PythonNumber(const JsonValue& value) {
+  if (value.kind == JsonKind::kBool) return value.boolean ? 1.0 : 0.0;
+  if (value.kind != JsonKind::kNumber) return std::nullopt;
+  return value.AsDouble();
+}
 
 const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case) {
   if (!fold_case) return section.Find(key);
@@ -235,26 +295,28 @@ void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file) {
   read.sym = facts.sym;
   if (const JsonValue* value = FieldValue(facts, section, "bits")) {
     read.present |= kKeyBits;
+    read.bits_value = value;
     read.bits = ReadInteger(*value, facts.digit_strings, &read.bits_text);
   }
   if (const JsonValue* value = FieldValue(facts, section, "group_size")) {
     read.present |= kKeyGroupSize;
-    read.group_size = ReadInteger(*value, facts.digit_strings, &read.group_size_text);
+    read.group_size_value = value;
+    read.group_size = ReadInteger(*value, false, &read.group_size_text);
   }
   if (const JsonValue* value = FieldValue(facts, section, "desc_act")) {
     read.present |= kKeyDescAct;
     read.desc_act = Truthy(*value);
   }
-  if (const JsonValue* value = FieldValue(facts, section, "sym")) {
+  bool negated = false;
+  if (const JsonValue* value = FieldValue(facts, section, "sym", &negated)) {
     read.present |= kKeySym;
-    read.sym = Truthy(*value);
-  } else if (const JsonValue* zero_point = FieldValue(facts, section, "not sym")) {
-    read.present |= kKeySym;
-    read.sym = !Truthy(*zero_point);
+    read.sym = Truthy(*value) != negated;
+    if (!negated) read.sym_value = value;
   }
   if (const JsonValue* value = FindKey(section, "lm_head", facts.lower_keys)) read.lm_head = Truthy(*value);
   if (const JsonValue* value = FieldValue(facts, section, "quant_method")) {
     read.present |= kKeyMethod;
+    read.method_value = value;
     if (value->AsString() != nullptr) read.method = *value->AsString();
   }
   read.format = ReadFormat(facts, section, &read.format_given);
@@ -316,8 +378,13 @@ bool StageConfig(Walk& walk) {
                           std::string(facts.null_message));
     }
     if (!section->IsObject()) {
+      if (facts.no_config == NoConfig::kNotNeeded && section->kind == JsonKind::kArray) continue;
+      const std::string type(PythonType(*section));
       return walk.Rejects("config", "stops: the settings in " + name + " are no JSON object", facts.source,
-                          "TypeError");
+                          facts.not_object_member.empty()
+                              ? "TypeError: BaseQuantizeConfig() argument after ** must be a mapping, not " + type
+                              : Fill("AttributeError: '{t}' object has no attribute '{a}'",
+                                     {{"t", type}, {"a", std::string(facts.not_object_member)}}));
     }
     ReadDeclared(walk, *section, place.file);
     walk.Step("config", Describe(walk, place.file), facts.source);
@@ -341,7 +408,13 @@ bool StageMethod(Walk& walk) {
   const MethodFacts& facts = walk.profile.method;
   Declared& read = walk.declared;
   if (walk.dense_model || read.section == nullptr || facts.accepted.empty()) return true;
-  const JsonValue* value = read.Has(kKeyMethod) ? read.Find("quant_method") : nullptr;
+  const JsonValue* value = read.method_value;
+  if (value != nullptr && value->AsString() == nullptr && !facts.not_string_message.empty()) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects(
+        "method", "stops: quant_method is no string", facts.source,
+        walk.Message(facts.not_string_message, {{"t", std::string(PythonType(*value))}, {"v", PythonRepr(*value)}}));
+  }
   if (!read.Has(kKeyMethod) || (value != nullptr && value->kind == JsonKind::kNull)) {
     if (!facts.required) return true;
     walk.Remedy("gptq-doctor fix --write");
@@ -367,32 +440,6 @@ bool StageMethod(Walk& walk) {
       walk.dense_message = message;
       walk.Step("method", walk.dense_why, facts.source);
       return true;
-  }
-  return true;
-}
-
-bool StageLimits(Walk& walk) {
-  const LimitFacts& facts = walk.profile.limits;
-  const Declared& read = walk.declared;
-  if (walk.dense_model || read.section == nullptr) return true;
-  const bool bits_ok = facts.bits == 0 || (read.bits > 0 && read.bits < 32 && ((facts.bits >> read.bits) & 1) != 0);
-  if (!bits_ok) {
-    const std::string spelled = read.bits_text.empty() ? std::to_string(read.bits) : read.bits_text;
-    return walk.Rejects("settings", "stops: bits " + spelled + " is outside what it accepts", facts.source,
-                        walk.Message(facts.bits_message, {{"b", spelled}}));
-  }
-  if (facts.group_size_checked && read.group_size != -1 && read.group_size <= 0) {
-    if (read.group_size_text == "None") {
-      return walk.Rejects("settings", "stops: group_size is null", facts.source,
-                          "TypeError: '<=' not supported between instances of 'NoneType' and 'int'");
-    }
-    return walk.Rejects("settings", "stops: group_size must be -1 or above 0", facts.source,
-                        walk.Message(facts.group_size_message));
-  }
-  if (!facts.formats.empty() && read.format_given &&
-      std::find(facts.formats.begin(), facts.formats.end(), read.format) == facts.formats.end()) {
-    return walk.Rejects("settings", "stops: checkpoint_format \"" + read.format + "\" is none it knows", facts.source,
-                        walk.Message(facts.format_message, {{"v", read.format}}));
   }
   return true;
 }

@@ -94,7 +94,6 @@ bool PickNamed(Walk& walk) {
     }
     stems.push_back(walk.Message(base));
   }
-  static constexpr std::string_view kPickles[] = {".bin", ".pt"};
   for (const std::string& stem : stems) {
     if (facts.index_first) {
       tried.push_back(stem + ".safetensors.index.json");
@@ -106,11 +105,6 @@ bool PickNamed(Walk& walk) {
     tried.push_back(stem + ".safetensors");
     walk.files = One(walk.exam, tried.back());
     if (!walk.files.empty()) return true;
-  }
-  for (const std::string& stem : stems) {
-    for (const std::string_view ending : kPickles) {
-      if (Exists(walk.exam, stem + std::string(ending))) return Pickles(walk, stem + std::string(ending));
-    }
   }
   return None(walk, tried);
 }

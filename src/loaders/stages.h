@@ -50,6 +50,10 @@ void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file);
 bool CheckRequired(Walk& walk, uint16_t required, std::string_view message);
 bool Truthy(const JsonValue& value);
 std::string PythonRepr(const JsonValue& value);
+// "NoneType", "bool", "int", "float", "str", "list", "dict".
+std::string_view PythonType(const JsonValue& value);
+// The number that Python compares equal to the value: of numbers and booleans (true is 1), else nothing.
+std::optional<double> PythonNumber(const JsonValue& value);
 const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case);
 
 // Missing shards of the index, by name.

@@ -5,6 +5,12 @@
 #include "loaders/simulate.h"
 
 namespace gptq_doctor {
+namespace {
+
+// A setting as its file spells it, else the default taken for it.
+std::string Spelled(const std::string& text, int64_t value) { return text.empty() ? std::to_string(value) : text; }
+
+}  // namespace
 
 std::string Fill(std::string_view text, Fills fills) {
   std::string filled;
@@ -116,10 +122,10 @@ std::string Walk::Message(std::string_view text, Fills more) const {
   return Fill(once, {{"dir", Dir()},
                      {"Class", facts.class_name},
                      {"model_type", facts.model_type},
-                     {"bits", std::to_string(declared.bits)},
-                     {"b", std::to_string(declared.bits)},
-                     {"group_size", std::to_string(declared.group_size)},
-                     {"g", std::to_string(declared.group_size)},
+                     {"bits", Spelled(declared.bits_text, declared.bits)},
+                     {"b", Spelled(declared.bits_text, declared.bits)},
+                     {"group_size", Spelled(declared.group_size_text, declared.group_size)},
+                     {"g", Spelled(declared.group_size_text, declared.group_size)},
                      {"sym", declared.sym ? "True" : "False"},
                      {"m", declared.method},
                      {"f", declared.format}});

@@ -31,7 +31,11 @@ struct Declared {
   const JsonValue* section = nullptr;      // null: no configuration
   std::string file;                        // where it came from, for messages
   int64_t bits = 4, group_size = 128;      // 0 where the value is of an impossible type
-  std::string bits_text, group_size_text;  // as spelled, for messages
+  std::string bits_text, group_size_text;  // as spelled, for messages and file names
+  const JsonValue* bits_value = nullptr;   // of the spelling that counts; null: absent
+  const JsonValue* group_size_value = nullptr;
+  const JsonValue* sym_value = nullptr;
+  const JsonValue* method_value = nullptr;
   bool desc_act = false, sym = true, lm_head = false;
   std::string format;  // as the loader reads it; "" where absent
   bool format_given = false;
