@@ -37,6 +37,7 @@ set(GPTQ_DOCTOR_TESTS
   loaders/cases_tensors_test.cc
   loaders/env_test.cc
   loaders/opening_story_test.cc
+  loaders/own_checks_test.cc
   loaders/select_test.cc
   loaders/support.cc
   loaders/symptom_test.cc

@@ -64,6 +64,8 @@ bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not) {
   }
   if (read.bits != 4 && read.bits != 8) return no("bits " + std::to_string(read.bits));
   if (!read.sym) return no("sym is false");
+  if (read.sym_value != nullptr && PythonNumber(*read.sym_value) != 1.0)
+    return no("sym is not true but " + PythonRepr(*read.sym_value));
   const int64_t g = read.group_size;
   if (g != -1 && g != 32 && g != 64 && g != 128) return no("group_size " + std::to_string(g));
   if (walk.machine.platform != kCuda) return no("the device is no NVIDIA GPU");

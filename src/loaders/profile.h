@@ -113,12 +113,13 @@ enum class MissingShard : uint8_t { kRejects, kDropped, kNotNoticed };
 
 struct FileFacts {
   FileRule rule = FileRule::kGlob;
-  std::span<const std::string_view> bases;  // {bits}, {group_size}, {base} (model_file_base_name) filled in
-  bool index_first = false;                 // kNamed: sharded checkpoints are known
-  bool safetensors = true;                  // false: .bin and .pt only, unless asked otherwise
-  bool index_filters = false;               // kGlob: files that the index does not name are dropped
-  bool consolidated_wins = false;           // kGlob: consolidated*.safetensors push all others out
-  bool named_by_config = false;             // config.json's transformers_weights names the file
+  std::span<const std::string_view> bases;    // {bits}, {group_size}, {base} (model_file_base_name) filled in
+  bool index_first = false;                   // kNamed: sharded checkpoints are known
+  bool safetensors = true;                    // false: .bin and .pt only, unless asked otherwise
+  bool index_filters = false;                 // kGlob: files that the index does not name are dropped
+  bool consolidated_wins = false;             // kGlob: consolidated*.safetensors push all others out
+  std::span<const std::string_view> skipped;  // kGlob: files whose names hold one of these are left out
+  bool named_by_config = false;               // config.json's transformers_weights names the file
   bool duplicates_reject = false;
   std::string_view duplicates_message;  // {k}, {a}, {b}
   std::string_view none_message;        // {dir}, {names}

@@ -37,8 +37,11 @@ constexpr KernelRow kKernels[] = {{.name = "marlin",
                                    .slow = true,
                                    .refusal = "NotImplementedError: Only 2,4,8 bits are supported.",
                                    .source = kLayers}};
+// utils/hub.py:42-58 _weight_files_from_dir.
+constexpr std::string_view kSkipped[] = {"arguments", "args", "training"};
 constexpr FileFacts kFiles = {
     .rule = FileRule::kGlob,
+    .skipped = kSkipped,
     .duplicates_reject = true,
     .duplicates_message = "RuntimeError: Key {k} was found in multiple files: {a} and {b}",
     .none_message = "FileNotFoundError: No local weights found in {dir} with extension .safetensors",

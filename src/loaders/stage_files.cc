@@ -132,7 +132,10 @@ bool PickSingleThenIndex(Walk& walk) {
 
 bool PickGlob(Walk& walk) {
   const FileFacts& facts = walk.profile.files;
-  walk.files = Pick(walk.exam, [](std::string_view) { return true; });
+  walk.files = Pick(walk.exam, [&](std::string_view name) {
+    return std::none_of(facts.skipped.begin(), facts.skipped.end(),
+                        [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
+  });
   if (facts.consolidated_wins) {
     auto consolidated = Pick(walk.exam, [](std::string_view name) { return name.starts_with("consolidated"); });
     if (!consolidated.empty() && consolidated.size() < walk.files.size()) {

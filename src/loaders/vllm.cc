@@ -1,7 +1,9 @@
 // What vLLM's rows cannot say: how the method is resolved, and which dtype it runs at.
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "loaders/engine.h"
 #include "loaders/families.h"
@@ -14,14 +16,47 @@ namespace {
 constexpr std::string_view kMethodSource = "vllm-project/vllm vllm/config/model.py (ModelConfig._verify_quantization)";
 constexpr std::string_view kMissingKey = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.";
 
+// The constructors divide 32 by bits before they look at the value: `//` since May 2026, Fraction(32, bits) in the gptq
+// class before.
+bool CheckBitsType(Walk& walk, bool fraction, std::string_view source) {
+  const JsonValue* value = walk.declared.bits_value;
+  if (value == nullptr) return true;
+  const std::optional<double> number = PythonNumber(*value);
+  const std::string type(PythonType(*value));
+  std::string message;
+  if (number && *number == 0) {
+    message = fraction ? "ZeroDivisionError: Fraction(32, 0)" : "ZeroDivisionError: integer division or modulo by zero";
+  } else if (fraction && (type == "float" || type == "str" || type == "list" || type == "dict")) {
+    message = "TypeError: both arguments should be Rational instances";
+  } else if (!fraction && !number) {
+    message = "TypeError: unsupported operand type(s) for //: 'int' and '" + type + "'";
+  }
+  if (message.empty()) return true;
+  walk.Remedy("gptq-doctor fix --write");
+  return walk.Rejects("method", "stops: bits " + PythonRepr(*value) + " divides nothing", source, std::move(message));
+}
+
+// 4.0 equals 4 in every comparison here; sizes computed from it are floats.
+void DoubtFloats(Walk& walk, std::string_view source) {
+  for (const JsonValue* value : {walk.declared.bits_value, walk.declared.group_size_value}) {
+    if (value == nullptr || (value->kind != JsonKind::kBool && PythonType(*value) != "float")) continue;
+    walk.Degrade(Outcome::kUnknown, "method",
+                 "accepts " + PythonRepr(*value) + " as a number; what its layers make of it is not known", source);
+    return;
+  }
+}
+
 bool MethodOfMain(Walk& walk) {
   const Declared& read = walk.declared;
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct | kKeySym, kMissingKey)) return false;
   const std::string_view source = walk.profile.kernels.front().source;
-  if (!read.sym || (read.bits != 4 && read.bits != 8)) {
+  if (!CheckBitsType(walk, false, source)) return false;
+  const bool sym = read.sym && (read.sym_value == nullptr || PythonNumber(*read.sym_value) == 1.0);
+  if (!sym || (read.bits != 4 && read.bits != 8)) {
     walk.Remedy("use vLLM before May 2026 with --dtype float16, or another loader");
     return walk.Rejects("method", "stops: only symmetric 4- and 8-bit weights are left", source,
-                        walk.Message("ValueError: Unsupported quantization config: bits={b}, sym={sym}"));
+                        walk.Message("ValueError: Unsupported quantization config: bits={b}, sym={s}",
+                                     {{"s", read.sym_value == nullptr ? "True" : PythonRepr(*read.sym_value)}}));
   }
   const int64_t g = read.group_size;
   if (g != -1 && g != 32 && g != 64 && g != 128) {
@@ -39,6 +74,7 @@ bool MethodOfMain(Walk& walk) {
     return walk.Rejects("method", "stops: 8 bits do not run on this device", source,
                         "Marlin does not support weight_bits = uint8b128.");
   }
+  DoubtFloats(walk, source);
   walk.method = "auto_gptq";
   walk.kernel = &walk.profile.kernels.front();
   walk.Step("method", "takes the auto_gptq class (Marlin family)", source);
@@ -52,6 +88,7 @@ bool MethodBefore(Walk& walk) {
   if (walk.profile.kernels.size() == 1) {
     why_not = "this version has no Marlin";
   } else if (FitsMarlin(walk, marlin.min_sm, &why_not)) {
+    DoubtFloats(walk, marlin.source);
     walk.method = "gptq_marlin";
     walk.kernel = &marlin;
     walk.Step("method", "The model is convertible to gptq_marlin during runtime. Using gptq_marlin kernel.",
@@ -63,14 +100,13 @@ bool MethodBefore(Walk& walk) {
     return false;
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
   const Declared& read = walk.declared;
+  if (!CheckBitsType(walk, true, gptq.source)) return false;
   if (read.bits != 2 && read.bits != 3 && read.bits != 4 && read.bits != 8) {
-    if (read.bits == 0)
-      walk.Assume("a bits value that is no integer fails in 32 // bits: derived from the code path, not executed");
     return walk.Rejects("method", "stops: bits " + read.bits_text, gptq.source,
-                        read.bits == 0 ? std::string("TypeError")
-                                       : walk.Message("ValueError: Currently, only 2/3/4/8-bit weight quantization is "
-                                                      "supported for GPTQ, but got {b} bits."));
+                        walk.Message("ValueError: Currently, only 2/3/4/8-bit weight quantization is supported for "
+                                     "GPTQ, but got {b} bits."));
   }
+  DoubtFloats(walk, gptq.source);
   walk.method = "gptq";
   walk.kernel = &gptq;
   walk.Step("method", "not convertible to gptq_marlin (" + why_not + "): takes the gptq kernel", gptq.source);
@@ -85,6 +121,11 @@ bool MethodBefore(Walk& walk) {
 
 bool StageVllmMethod(Walk& walk) {
   if (walk.dense_model) return true;
+  if (const JsonValue* value = walk.declared.method_value; value != nullptr && value->AsString() == nullptr) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method", "stops: quant_method is no string", kMethodSource,
+                        "AttributeError: '" + std::string(PythonType(*value)) + "' object has no attribute 'lower'");
+  }
   const std::string method = EngineMethod(walk);
   if (method.empty()) {
     walk.dense_model = true;

@@ -1,0 +1,125 @@
+// What the configuration classes of AutoGPTQ, GPTQModel, vLLM and ExLlamaV2 make of odd spellings: each row was put to
+// the classes themselves (AutoGPTQ v0.7.1 and main, GPTQModel v1.4.0 to v7.3.4, vLLM v0.9.2 and main of August 2026,
+// ExLlamaV2 v0.3.2).
+
+#include "gtest/gtest.h"
+#include "loaders/models.h"
+#include "loaders/support.h"
+
+namespace gptq_doctor::testing {
+namespace {
+
+struct Row {
+  const char* keys;  // merged into both configurations, in this order
+  const char* selector;
+  const char* told;  // a part of the message, else of a step
+};
+
+ModelBuilder Spelled(const char* keys) {
+  ModelBuilder builder = Healthy();
+  const Json json = Json::parse(keys);
+  for (const auto& [key, value] : json.items()) {
+    // A null means "drop" to Both; the text of the file says it instead.
+    Both(builder, {{key, value.is_null() ? Json("@null@") : value}});
+  }
+  for (const char* name : {"config.json", "quantize_config.json"}) {
+    std::string text = builder.Build().at(name);
+    for (size_t at; (at = text.find("\"@null@\"")) != std::string::npos;) text.replace(at, 8, "null");
+    builder.File(name, text);
+  }
+  return builder;
+}
+
+class OwnChecks : public ::testing::TestWithParam<Row> {};
+
+TEST_P(OwnChecks, AreFollowed) {
+  const Row& row = GetParam();
+  const LoaderOutcome outcome = Ask(Spelled(row.keys), row.selector);
+  bool told = outcome.message.find(row.told) != std::string::npos;
+  for (const LoaderStep& step : outcome.steps) told = told || step.detail.find(row.told) != std::string::npos;
+  EXPECT_TRUE(told) << row.keys << " " << row.selector << "\n" << Describe(outcome);
+}
+
+constexpr const char* kNoOrder = "TypeError: '<=' not supported between instances of 'str' and 'int'";
+constexpr const char* kNoLower = "AttributeError: 'NoneType' object has no attribute 'lower'";
+
+INSTANTIATE_TEST_SUITE_P(Spellings, OwnChecks,
+                         ::testing::Values(Row{R"({"w_bit": 8})", "autogptq@0.7.1", "bits 8"},
+                                           Row{R"({"q_group_size": 64})", "autogptq@main", "group_size 64"},
+                                           Row{R"({"w_bit": 8})", "gptqmodel@2.0", "bits 8"},
+                                           Row{R"({"wbits": 8})", "gptqmodel@7.3.4", "bits 8"},
+                                           Row{R"({"zero_point": true})", "gptqmodel@5.7", "sym false"},
+                                           Row{R"({"group_size": "128"})", "autogptq@0.7.1", kNoOrder},
+                                           Row{R"({"group_size": "128"})", "gptqmodel@7.3.4", kNoOrder},
+                                           Row{R"({"bits": 4.0})", "autogptq@0.7.1", "accepts bits 4.0 and group_size 128"},
+                                           Row{R"({"bits": 4.0})", "gptqmodel@7.3.4", "bits 4,"},
+                                           Row{R"({"group_size": 128.0})", "gptqmodel@2.0",
+                                               "accepts bits 4 and group_size 128.0"},
+                                           Row{R"({"quant_method": null})", "autogptq@main", kNoLower},
+                                           Row{R"({"quant_method": null})", "gptqmodel@2.0", kNoLower},
+                                           Row{R"({"quant_method": null})", "gptqmodel@7.3.4",
+                                               "ValueError: QuantizeConfig: Unsupported `method`: None"},
+                                           Row{R"({"quant_method": null})", "vllm@0.15", kNoLower}));
+
+INSTANTIATE_TEST_SUITE_P(
+    OtherKeys, OwnChecks,
+    ::testing::Values(
+        Row{R"({"damp_percent": 0})", "autogptq@0.7.1", "ValueError: damp_percent must between 0 and 1."},
+        Row{R"({"damp_percent": null})", "gptqmodel@2.0", "not supported between instances of 'int' and 'NoneType'"},
+        Row{R"({"damp_percent": 1})", "gptqmodel@7.3.4", "`damp_percent` must between 0 and 1."},
+        Row{R"({"damp_auto_increment": -1})", "gptqmodel@5.7", "`damp_auto_increment` must greater than 0."},
+        Row{R"({"meta": "x"})", "gptqmodel@1.4", "ValueError: meta must be a dictionary"},
+        Row{R"({"pack_dtype": "INT32"})", "gptqmodel@2.0", "takes the kernel"},
+        Row{R"({"pack_dtype": 32})", "gptqmodel@2.0", "Unsupported `pack_dtype`: 32"},
+        Row{R"({"dynamic": {"+:.*": {"bits": 5}}})", "gptqmodel@2.0", "Layer `+:.*` only support quantization of"},
+        Row{R"({"dynamic": ["x"]})", "gptqmodel@2.0", "AttributeError: 'list' object has no attribute 'items'"},
+        Row{R"({"sym": false, "meta": {"quantizer": ["x:1", "GPTQModel:2.0.0-dev"]}})", "gptqmodel@2.0",
+            "takes the kernel"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Formats, OwnChecks,
+    ::testing::Values(
+        Row{R"({"checkpoint_format": "pt"})", "gptqmodel@5.7", "checkpoint `format` used is pt, and the quantization"},
+        Row{R"({"checkpoint_format": null})", "gptqmodel@5.7", "checkpoint `format` used is None"},
+        Row{R"({"version": "GEMM"})", "gptqmodel@5.7", "format gemm takes a path"},
+        Row{R"({"version": "1.0"})", "gptqmodel@7.3.4", "Unknown quantization format: `1.0`"},
+        Row{R"({"quant_method": "qqq"})", "gptqmodel@1.4", "ValueError: Unknown quantization method: qqq."},
+        Row{R"({"is_marlin_format": true})", "gptqmodel@1.4", "format marlin"},
+        Row{R"({"quant_method": "awq"})", "autogptq@main",
+            "The checkpoint format used is gptq, and the quantization method is awq"},
+        Row{R"({"version": null})", "autogptq@main", kNoLower},
+        Row{R"({"checkpoint_format": 2})", "exllamav2",
+            "TypeError: Value for checkpoint_format is not of expected type"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Engines, OwnChecks,
+    ::testing::Values(Row{R"({"bits": 0})", "vllm@0.9", "ZeroDivisionError: Fraction(32, 0)"},
+                      Row{R"({"bits": null})", "vllm@0.9", "is supported for GPTQ, but got None bits."},
+                      Row{R"({"bits": "4"})", "vllm@main",
+                          "TypeError: unsupported operand type(s) for //: 'int' and 'str'"},
+                      Row{R"({"sym": "true"})", "vllm@0.9", "takes the gptq kernel"},
+                      Row{R"({"sym": "true"})", "vllm@main", "Unsupported quantization config: bits=4, sym=true"}));
+
+TEST(OwnFiles, PicklesAreNotTried) {
+  ModelBuilder builder = Healthy();
+  builder.WeightName("other.safetensors").File("model.bin", "x");
+  const LoaderOutcome outcome = Ask(builder, "autogptq@0.7.1");
+  EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
+}
+
+TEST(OwnFiles, TgiSkipsTrainingFiles) {
+  ModelBuilder builder = Healthy();
+  builder.WeightName("model-training.safetensors");
+  EXPECT_NE(Ask(builder, "tgi@3.3").message.find("No local weights found"), std::string::npos);
+}
+
+TEST(OwnFiles, ExllamaReadsUnknownArchitecturesAsLlama) {
+  ModelBuilder builder = Healthy();
+  Type(builder, "opt", "OPTForCausalLM");
+  Config(builder, {{"rms_norm_eps", nullptr}});
+  EXPECT_NE(Ask(builder, "exllamav2").message.find("Missing any of the following keys: ['rms_norm_eps'"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gptq_doctor::testing
