@@ -62,6 +62,25 @@ bool KnownQuantizer(const JsonValue& section) {
   return std::any_of(quantizer->items.begin(), quantizer->items.end(), known);
 }
 
+// 7.3.4: where a layer has 5, 6 or 7 bits, format gptq and gptq_v2 are read as gptq_p.
+void TakePlanar(Walk& walk) {
+  Declared& read = walk.declared;
+  if (read.format_given && read.format != "gptq" && read.format != "gptq_v2") return;
+  const auto planar = [](int64_t bits) { return bits >= 5 && bits <= 7; };
+  bool any = planar(read.bits);
+  const JsonValue* dynamic = FindKey(*read.section, "dynamic", true);
+  if (dynamic != nullptr) {
+    for (const JsonMember& rule : dynamic->members) {
+      const JsonValue* bits = rule.value.Find("bits");
+      any = any || (!rule.key.starts_with('-') && bits != nullptr && planar(bits->AsInt().value_or(0)));
+    }
+  }
+  if (!any) return;
+  walk.Step("format", "takes the format for gptq_p, as some layers have 5 to 7 bits", kConfig);
+  read.format = "gptq_p";
+  read.format_given = true;
+}
+
 }  // namespace
 
 bool StageGptqModelGate(Walk& walk) {
@@ -144,7 +163,11 @@ bool StageGptqModelFormat(Walk& walk) {
                                                                  "gemv",    "gemv_fast", "llm-awq"};
   const std::string method = Lower(read.method);
   const bool other_format = std::find(kElsewhere.begin(), kElsewhere.end(), read.format) != kElsewhere.end();
-  const bool other_method = method == "qqq" || (since >= Version{6, 0, 0} && method == "awq");
+  static constexpr std::array<std::string_view, 6> kOtherMethods = {"awq",          "gguf", "fp8",
+                                                                    "bitsandbytes", "exl3", "paroquant"};
+  const bool other_method =
+      method == "qqq" || (since >= Version{6, 0, 0} &&
+                          std::find(kOtherMethods.begin(), kOtherMethods.end(), method) != kOtherMethods.end());
   if (other_format || other_method) {
     walk.Degrade(
         Outcome::kUnknown, "format",
@@ -152,6 +175,11 @@ bool StageGptqModelFormat(Walk& walk) {
         kConfig);
     return false;
   }
+  const JsonValue* adapter = FindKey(*read.section, "adapter", true);
+  if (since >= Version{2, 0, 0} && adapter != nullptr && Truthy(*adapter)) {
+    walk.Degrade(Outcome::kUnknown, "settings", "an adapter is declared, whose settings are not examined", kConfig);
+  }
+  if (since >= Version{7, 3, 4}) TakePlanar(walk);
   return true;
 }
 

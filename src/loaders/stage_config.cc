@@ -66,10 +66,10 @@ std::string WalkedFormat(const ConfigFacts& facts, const JsonValue& section, boo
     const std::string text = PythonRepr(member.value);
     const std::string lower = Lower(text);
     if (key == "format" || (facts.version_names_format && key == "version") || (one && key == "checkpoint_format")) {
-      plain = facts.lower_format ? lower : text;
+      plain = facts.lower_format && member.value.AsString() != nullptr ? lower : text;
       has_plain = true;
     } else if (key == "checkpoint_format") {
-      checkpoint = facts.lower_format ? lower : text;
+      checkpoint = facts.lower_format && member.value.AsString() != nullptr ? lower : text;
       has_checkpoint = true;
     } else if (facts.method_names_format && (key == "quant_method" || key == "method") && member.value.AsString() &&
                (lower == "marlin" || lower == "bitblas")) {

@@ -84,6 +84,12 @@ bool Pickles(Walk& walk, std::string_view name) {
 bool PickNamed(Walk& walk) {
   const FileFacts& facts = walk.profile.files;
   const JsonValue* base_key = walk.declared.Find("model_file_base_name");
+  if (base_key != nullptr && base_key->AsString() == nullptr && Truthy(*base_key) &&
+      std::find(facts.bases.begin(), facts.bases.end(), "{base}") != facts.bases.end()) {
+    return walk.Rejects(
+        "weights", "stops: model_file_base_name is no string", facts.source,
+        "TypeError: unsupported operand type(s) for +: '" + std::string(PythonType(*base_key)) + "' and 'str'");
+  }
   std::vector<std::string> tried;
   std::vector<std::string> stems;
   for (const std::string_view base : facts.bases) {

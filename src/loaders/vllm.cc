@@ -46,17 +46,28 @@ void DoubtFloats(Walk& walk, std::string_view source) {
   }
 }
 
+// (bits, sym) is one of the two pairs that the Marlin classes know.
+bool FitsMarlinType(const Walk& walk) {
+  const Declared& read = walk.declared;
+  const bool sym = read.sym && (read.sym_value == nullptr || PythonNumber(*read.sym_value) == 1.0);
+  return sym && (read.bits == 4 || read.bits == 8);
+}
+
+std::string UnsupportedMarlin(const Walk& walk) {
+  const JsonValue* sym = walk.declared.sym_value;
+  return walk.Message("ValueError: Unsupported quantization config: bits={b}, sym={s}",
+                      {{"s", sym == nullptr ? "True" : PythonRepr(*sym)}});
+}
+
 bool MethodOfMain(Walk& walk) {
   const Declared& read = walk.declared;
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct | kKeySym, kMissingKey)) return false;
   const std::string_view source = walk.profile.kernels.front().source;
   if (!CheckBitsType(walk, false, source)) return false;
-  const bool sym = read.sym && (read.sym_value == nullptr || PythonNumber(*read.sym_value) == 1.0);
-  if (!sym || (read.bits != 4 && read.bits != 8)) {
+  if (!FitsMarlinType(walk)) {
     walk.Remedy("use vLLM before May 2026 with --dtype float16, or another loader");
     return walk.Rejects("method", "stops: only symmetric 4- and 8-bit weights are left", source,
-                        walk.Message("ValueError: Unsupported quantization config: bits={b}, sym={s}",
-                                     {{"s", read.sym_value == nullptr ? "True" : PythonRepr(*read.sym_value)}}));
+                        UnsupportedMarlin(walk));
   }
   const int64_t g = read.group_size;
   if (g != -1 && g != 32 && g != 64 && g != 128) {
@@ -98,6 +109,12 @@ bool MethodBefore(Walk& walk) {
   if (EngineMethod(walk) == "gptq_marlin" &&
       !CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct | kKeySym, kMissingKey))
     return false;
+  const bool marlin_asked = EngineMethod(walk) == "gptq_marlin" && walk.machine.platform == kCuda;
+  if (marlin_asked && !FitsMarlinType(walk)) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method", "stops: quant_method gptq_marlin with settings that Marlin does not do",
+                        marlin.source, UnsupportedMarlin(walk));
+  }
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
   const Declared& read = walk.declared;
   if (!CheckBitsType(walk, true, gptq.source)) return false;

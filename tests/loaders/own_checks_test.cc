@@ -43,23 +43,23 @@ TEST_P(OwnChecks, AreFollowed) {
 constexpr const char* kNoOrder = "TypeError: '<=' not supported between instances of 'str' and 'int'";
 constexpr const char* kNoLower = "AttributeError: 'NoneType' object has no attribute 'lower'";
 
-INSTANTIATE_TEST_SUITE_P(Spellings, OwnChecks,
-                         ::testing::Values(Row{R"({"w_bit": 8})", "autogptq@0.7.1", "bits 8"},
-                                           Row{R"({"q_group_size": 64})", "autogptq@main", "group_size 64"},
-                                           Row{R"({"w_bit": 8})", "gptqmodel@2.0", "bits 8"},
-                                           Row{R"({"wbits": 8})", "gptqmodel@7.3.4", "bits 8"},
-                                           Row{R"({"zero_point": true})", "gptqmodel@5.7", "sym false"},
-                                           Row{R"({"group_size": "128"})", "autogptq@0.7.1", kNoOrder},
-                                           Row{R"({"group_size": "128"})", "gptqmodel@7.3.4", kNoOrder},
-                                           Row{R"({"bits": 4.0})", "autogptq@0.7.1", "accepts bits 4.0 and group_size 128"},
-                                           Row{R"({"bits": 4.0})", "gptqmodel@7.3.4", "bits 4,"},
-                                           Row{R"({"group_size": 128.0})", "gptqmodel@2.0",
-                                               "accepts bits 4 and group_size 128.0"},
-                                           Row{R"({"quant_method": null})", "autogptq@main", kNoLower},
-                                           Row{R"({"quant_method": null})", "gptqmodel@2.0", kNoLower},
-                                           Row{R"({"quant_method": null})", "gptqmodel@7.3.4",
-                                               "ValueError: QuantizeConfig: Unsupported `method`: None"},
-                                           Row{R"({"quant_method": null})", "vllm@0.15", kNoLower}));
+INSTANTIATE_TEST_SUITE_P(
+    Spellings, OwnChecks,
+    ::testing::Values(Row{R"({"w_bit": 8})", "autogptq@0.7.1", "bits 8"},
+                      Row{R"({"q_group_size": 64})", "autogptq@main", "group_size 64"},
+                      Row{R"({"w_bit": 8})", "gptqmodel@2.0", "bits 8"},
+                      Row{R"({"wbits": 8})", "gptqmodel@7.3.4", "bits 8"},
+                      Row{R"({"zero_point": true})", "gptqmodel@5.7", "sym false"},
+                      Row{R"({"group_size": "128"})", "autogptq@0.7.1", kNoOrder},
+                      Row{R"({"group_size": "128"})", "gptqmodel@7.3.4", kNoOrder},
+                      Row{R"({"bits": 4.0})", "autogptq@0.7.1", "accepts bits 4.0 and group_size 128"},
+                      Row{R"({"bits": 4.0})", "gptqmodel@7.3.4", "bits 4,"},
+                      Row{R"({"group_size": 128.0})", "gptqmodel@2.0", "accepts bits 4 and group_size 128.0"},
+                      Row{R"({"quant_method": null})", "autogptq@main", kNoLower},
+                      Row{R"({"quant_method": null})", "gptqmodel@2.0", kNoLower},
+                      Row{R"({"quant_method": null})", "gptqmodel@7.3.4",
+                          "ValueError: QuantizeConfig: Unsupported `method`: None"},
+                      Row{R"({"quant_method": null})", "vllm@0.15", kNoLower}));
 
 INSTANTIATE_TEST_SUITE_P(
     OtherKeys, OwnChecks,
@@ -93,12 +93,18 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Engines, OwnChecks,
-    ::testing::Values(Row{R"({"bits": 0})", "vllm@0.9", "ZeroDivisionError: Fraction(32, 0)"},
-                      Row{R"({"bits": null})", "vllm@0.9", "is supported for GPTQ, but got None bits."},
-                      Row{R"({"bits": "4"})", "vllm@main",
-                          "TypeError: unsupported operand type(s) for //: 'int' and 'str'"},
-                      Row{R"({"sym": "true"})", "vllm@0.9", "takes the gptq kernel"},
-                      Row{R"({"sym": "true"})", "vllm@main", "Unsupported quantization config: bits=4, sym=true"}));
+    ::testing::Values(
+        Row{R"({"bits": 0})", "vllm@0.9", "ZeroDivisionError: Fraction(32, 0)"},
+        Row{R"({"bits": null})", "vllm@0.9", "is supported for GPTQ, but got None bits."},
+        Row{R"({"bits": "4"})", "vllm@main", "TypeError: unsupported operand type(s) for //: 'int' and 'str'"},
+        Row{R"({"sym": "true"})", "vllm@0.9", "takes the gptq kernel"},
+        Row{R"({"quant_method": "gptq_marlin", "bits": 3})", "vllm@0.9",
+            "Unsupported quantization config: bits=3, sym=True"},
+        Row{R"({"model_file_base_name": 3})", "autogptq@0.7.1", "unsupported operand type(s) for +: 'int' and 'str'"},
+        Row{R"({"quant_method": "bitsandbytes"})", "gptqmodel@7.3.4", "takes a path that is not examined"},
+        Row{R"({"adapter": {"name": "lora"}})", "gptqmodel@2.0", "an adapter is declared"},
+        Row{R"({"bits": 5})", "gptqmodel@7.3.4", "takes the format for gptq_p"},
+        Row{R"({"sym": "true"})", "vllm@main", "Unsupported quantization config: bits=4, sym=true"}));
 
 TEST(OwnFiles, PicklesAreNotTried) {
   ModelBuilder builder = Healthy();
