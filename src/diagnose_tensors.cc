@@ -1,7 +1,7 @@
 // The list of tensors, for `tensors`.
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 #include "base/text.h"
 #include "diagnose.h"
@@ -18,15 +18,17 @@ std::vector<TensorRow> ListTensors(const Examination& exam) {
       }
     }
   }
-  std::vector<uint32_t> order(exam.tensors.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return NaturalLess(exam.tensors.at(a).name(), exam.tensors.at(b).name());
-  });
+  std::vector<std::pair<const TensorRecord*, uint32_t>> order;  // with the number in the index
+  order.reserve(exam.tensors.size());
+  for (const ShardHeader& shard : exam.tensors.shards) {
+    for (const TensorRecord& tensor : shard.tensors) order.emplace_back(&tensor, static_cast<uint32_t>(order.size()));
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return NaturalLess(a.first->name(), b.first->name()); });
   std::vector<TensorRow> rows;
   rows.reserve(order.size());
-  for (const uint32_t number : order) {
-    const TensorRecord& tensor = exam.tensors.at(number);
+  for (const auto& [record, number] : order) {
+    const TensorRecord& tensor = *record;
     TensorRow row;
     row.name = std::string(tensor.name());
     row.dtype = ToString(tensor.dtype);

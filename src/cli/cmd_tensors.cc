@@ -17,8 +17,7 @@ namespace {
 
 // Which tensors PATTERN means: the tensor of that name, else the components of the module whose weight (or stem) it
 // names, else a glob over both kinds of name.
-std::vector<TensorRow> Select(std::vector<TensorRow> rows, const std::string& pattern) {
-  if (pattern.empty()) return rows;
+std::vector<TensorRow> Select(const std::vector<TensorRow>& rows, const std::string& pattern) {
   const auto keep = [&](const auto& wanted) {
     std::vector<TensorRow> kept;
     std::copy_if(rows.begin(), rows.end(), std::back_inserter(kept), wanted);
@@ -108,9 +107,12 @@ class Tensors : public Command {
     options.estimate_memory = false;
     const Result<ReadModel> model = OpenAndRead(session, model_, options);
     if (!model) return session.Fail(model.error());
-    std::vector<TensorRow> all = ListTensors(*model->exam);
-    const std::vector<TensorRow> rows = Select(all, pattern_);
-    if (rows.empty() && !pattern_.empty()) return session.Fail(NoMatch(model_, all, pattern_));
+    std::vector<TensorRow> rows = ListTensors(*model->exam);
+    if (!pattern_.empty()) {
+      std::vector<TensorRow> selected = Select(rows, pattern_);
+      if (selected.empty()) return session.Fail(NoMatch(model_, rows, pattern_));
+      rows = std::move(selected);
+    }
     const int code = ExitCodeOf(model->exam->errors);
     if (!session.json())
       return session.Finish(TextList(rows, Style(session.render_options())), model->exam->errors, code);

@@ -24,6 +24,8 @@ std::string ValueText(const Value& value) {
   return "unknown";
 }
 
+constexpr int64_t kNamed = 2;  // files of a group that are named; the rest are counted
+
 // Files of these roles get a line each; the others share one a role and state.
 bool StandsAlone(const FileRow& row) {
   return row.role == "index" || row.role == "config" || row.role == "quantize-config" || row.role == "generation";
@@ -40,11 +42,11 @@ std::vector<FileGroup> GroupFiles(const std::vector<FileRow>& files) {
     if (group == groups.end())
       group = groups.insert(groups.end(), FileGroup{.role = row.role, .state = row.state, .note = row.note});
     ++group->count;
-    if (group->count <= 3) group->names += (group->names.empty() ? "" : ", ") + EscapeTerminal(row.name);
+    if (group->count <= kNamed) group->names += (group->names.empty() ? "" : ", ") + EscapeTerminal(row.name);
     if (row.size) group->size = std::max<int64_t>(group->size, 0) + *row.size;
   }
   for (FileGroup& group : groups) {
-    if (group.count > 3) group.names += fmt::format(", ... ({} files)", group.count);
+    if (group.count > kNamed) group.names += fmt::format(", ... ({} files)", group.count);
   }
   return groups;
 }
@@ -156,9 +158,10 @@ std::string ConfigSection(const Diagnosis& d, const Style& style) {
   for (const ConfigState& config : d.configs) {
     if (!gptq && config.state == "absent") continue;
     const bool good = config.state == "valid";
-    const Mark mark = good                                                       ? Mark::kGood
-                      : config.state == "absent" || config.state == "incomplete" ? Mark::kWarning
-                                                                                 : Mark::kBad;
+    // Another method's settings beside that method's tensors are as they should be.
+    const bool at_home = !gptq && config.state == "foreign";
+    const bool partial = config.state == "absent" || config.state == "incomplete";
+    const Mark mark = good ? Mark::kGood : at_home ? Mark::kOptional : partial ? Mark::kWarning : Mark::kBad;
     std::string detail = EscapeTerminal(config.detail, 400);
     if (config.line) detail += fmt::format(" (line {}, column {})", *config.line, config.column.value_or(1));
     grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
