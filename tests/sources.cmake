@@ -41,6 +41,8 @@ set(GPTQ_DOCTOR_TESTS
   loaders/select_test.cc
   loaders/support.cc
   loaders/symptom_test.cc
+  loaders/tables_python_test.cc
+  loaders/tables_serving_test.cc
   memory/arch_facts_test.cc
   memory/described_model.cc
   memory/estimate_test.cc

@@ -342,6 +342,9 @@ ModelFacts DigestModel(const Examination& exam) {
     facts.any_g_idx = facts.any_g_idx || digest.g_idx != nullptr;
     facts.all_g_idx = facts.all_g_idx && digest.g_idx != nullptr;
     if (digest.order == GIdxKind::kActOrder) facts.act_order = true;
+    // What a kernel does depends on the stored order alone, not on how the model was quantized.
+    const bool plain = digest.order == GIdxKind::kSequential || digest.order == GIdxKind::kConstantOneGroup;
+    if (plain && !facts.act_order) facts.act_order = false;
   }
   facts.all_g_idx = facts.all_g_idx && facts.quantized_modules > 0;
   if (!facts.act_order) facts.act_order = exam.quant.base.desc_act;

@@ -181,6 +181,12 @@ bool StageSglangTensors(Walk& walk) {
           "desc_act is true but " + std::string(digest.pattern) + " has no g_idx: the index stays uninitialised",
           source);
     }
+    if (digest.bias_expected == true && digest.bias == nullptr) {
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   "the architecture has a bias in " + std::string(digest.pattern) +
+                       ", the files do not: it stays uninitialised, nothing checks",
+                   source);
+    }
     LayerSettings settings{walk.declared.bits, walk.declared.group_size, false};
     if (digest.part != Part::kExpert) {
       const auto own = EngineSettingsOf(walk, digest);

@@ -232,16 +232,12 @@ bool CheckDuplicates(Walk& walk) {
       walk.Step("weights", "tensor " + defect.tensor + " is in two files; the later one wins silently", facts.source);
       return true;
     }
-    std::vector<std::string> owners;
-    for (const ShardHeader& shard : walk.exam.tensors.shards) {
-      const bool owns = std::any_of(shard.tensors.begin(), shard.tensors.end(),
-                                    [&](const TensorRecord& tensor) { return tensor.name() == defect.tensor; });
-      if (owns) owners.push_back(shard.file);
-    }
-    if (owners.size() < 2) return true;
+    static constexpr std::string_view kAlsoIn = "the tensor is also in ";
+    const std::string other =
+        defect.detail.starts_with(kAlsoIn) ? defect.detail.substr(kAlsoIn.size()) : "another file";
     return walk.Rejects(
         "weights", "stops: " + defect.tensor + " is in two files", facts.source,
-        walk.Message(facts.duplicates_message, {{"k", defect.tensor}, {"a", owners[1]}, {"b", owners[0]}}));
+        walk.Message(facts.duplicates_message, {{"k", defect.tensor}, {"a", defect.file}, {"b", other}}));
   }
   return true;
 }
@@ -249,7 +245,29 @@ bool CheckDuplicates(Walk& walk) {
 // Quantized tensors that live only in files that are not read.
 void CheckLeftOut(Walk& walk) {
   const auto& shards = walk.exam.tensors.shards;
-  if (walk.files.size() >= shards.size()) return;
+  const auto is_read = [&](const std::string& name) {
+    return std::any_of(walk.files.begin(), walk.files.end(),
+                       [&](size_t file) { return walk.exam.dir.files[file].entry.name == name; });
+  };
+  if (std::all_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return is_read(shard.file); })) return;
+  for (const size_t file : walk.files) {
+    const std::string& name = walk.exam.dir.files[file].entry.name;
+    if (std::none_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return shard.file == name; })) {
+      walk.Degrade(Outcome::kUnknown, "weights",
+                   "takes " + name + ", which is not what is examined here: there are two sets of weights",
+                   walk.profile.files.source);
+      return;
+    }
+    // Its tensors count once, in the file that comes first.
+    const auto& defects = walk.exam.tensors.defects;
+    const bool twin = std::any_of(defects.begin(), defects.end(), [&](const Defect& defect) {
+      return defect.kind == DefectKind::kTensorInTwoShards && defect.file == name;
+    });
+    if (twin) {
+      walk.Step("weights", name + " holds the same tensor names as another file here", walk.profile.files.source);
+      return;
+    }
+  }
   std::unordered_set<std::string_view> read;
   std::vector<const ShardHeader*> out;
   for (const ShardHeader& shard : shards) {

@@ -23,6 +23,13 @@ std::string BuiltRepr(const ClassDigest& digest, bool quantized) {
 
 bool CheckUnexpected(Walk& walk) {
   const TensorFacts& facts = walk.profile.tensors;
+  for (size_t i = 0; i < walk.facts.classes.size() && facts.unexpected == Unexpected::kRejects; ++i) {
+    const ClassDigest& digest = walk.facts.classes[i];
+    if (!digest.gptq || digest.weight == nullptr || walk.built[i] != Built::kQuantized) continue;
+    return walk.Rejects(
+        "tensors", "stops: " + std::string(digest.pattern) + " has both a packed and a plain weight", facts.source,
+        walk.Message(facts.unexpected_message, {{"stem", BuiltRepr(digest, true)}, {"leaf", "weight"}}));
+  }
   int64_t modules = 0;
   const ClassDigest* first = nullptr;
   bool head_only = true;

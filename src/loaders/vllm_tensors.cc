@@ -183,6 +183,21 @@ bool StageVllmTensors(Walk& walk) {
                        " has no g_idx: the index stays uninitialised, garbage or a crash",
                    source);
     }
+    if (digest.weight != nullptr) {
+      return RejectLeftover(walk, "stops: " + std::string(digest.pattern) + " has both a packed and a plain weight",
+                            digest.weight->name());
+    }
+    if (digest.bits == 3 && Upto10(walk)) {
+      return walk.Rejects("tensors",
+                          "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ", kGptq,
+                          "AssertionError");
+    }
+    if (digest.bias_expected == true && digest.bias == nullptr) {
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   "the architecture has a bias in " + std::string(digest.pattern) +
+                       ", the files do not: it stays uninitialised, nothing checks",
+                   source);
+    }
     const auto settings = EngineSettingsOf(walk, digest);
     if (!settings) {
       walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);

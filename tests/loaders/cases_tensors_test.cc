@@ -67,7 +67,9 @@ ModelBuilder Mixtral() {
   return builder;
 }
 ModelBuilder Vision(const char* model_type) {
-  ModelBuilder builder = Healthy();
+  GptqOptions quant;
+  quant.bias = true;
+  ModelBuilder builder = Healthy(quant);
   Type(builder, model_type, "Qwen2VLForConditionalGeneration");
   builder.Tensor(DenseTensor("visual.blocks.0.attn.proj.weight", {160, 160}));
   builder.Tensor(DenseTensor("visual.blocks.1.attn.proj.weight", {160, 160}));
