@@ -43,7 +43,9 @@ Diagnosis Describe(const Examination& exam) {
 
 Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
-  if (exam.options.simulate_loaders) diagnosis.loaders = SimulateLoaders(exam, {});
+  if (exam.options.simulate_loaders) {
+    diagnosis.loaders = SimulateLoaders(exam, {.selectors = exam.options.judge_loaders});
+  }
   if (exam.options.estimate_memory) diagnosis.memory = BriefMemory(exam);
   diagnosis.findings = RunRules({exam, diagnosis.loaders, diagnosis.bytes}, !exam.options.all_findings);
   DescribeVerdict(exam, diagnosis);

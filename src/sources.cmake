@@ -153,19 +153,28 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/settled_settings.cc
   src/repair/sha256.cc
   src/repair/weights_plan.cc
+  src/report/check_markdown.cc
+  src/report/check_report.cc
+  src/report/check_text.cc
+  src/report/github.cc
+  src/report/gitlab.cc
   src/report/json_report.cc
   src/report/json_writer.cc
+  src/report/junit.cc
   src/report/markdown_report.cc
   src/report/memory_json.cc
   src/report/memory_text.cc
+  src/report/ndjson.cc
   src/report/reporter_table.cc
   src/report/rule_pages.cc
+  src/report/sarif.cc
   src/report/style.cc
   src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
   src/report/why_json.cc
   src/report/why_text.cc
+  src/rules/baseline.cc
   src/rules/config_files.cc
   src/rules/config_modules.cc
   src/rules/config_tensors.cc
@@ -175,7 +184,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/loaders.cc
   src/rules/model_config_rules.cc
   src/rules/module_sets.cc
+  src/rules/policy.cc
   src/rules/rule_table.cc
+  src/rules/settings.cc
   src/rules/size.cc
   src/rules/structure.cc
   src/rules/support.cc
@@ -188,7 +199,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/values.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
+  src/cli/check_options.cc
   src/cli/cmd_apply.cc
+  src/cli/cmd_check.cc
   src/cli/cmd_config.cc
   src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc

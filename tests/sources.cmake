@@ -7,11 +7,16 @@ set(GPTQ_DOCTOR_TESTS
   base/text_test.cc
   base/thread_pool_test.cc
   cli/bad_input_test.cc
+  cli/check_test.cc
   cli/cli_test.cc
+  cli/dequantize_test.cc
   cli/fix_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
+  dequant/dequantize_test.cc
   dequant/kernel_test.cc
+  dequant/model_writer_test.cc
+  dequant/packers_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
@@ -19,10 +24,6 @@ set(GPTQ_DOCTOR_TESTS
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
   gptq/packing_test.cc
-  cli/dequantize_test.cc
-  dequant/dequantize_test.cc
-  dequant/packers_test.cc
-  dequant/model_writer_test.cc
   infer/act_order_test.cc
   infer/checkpoint_format_test.cc
   infer/dynamic_rules_test.cc
@@ -63,11 +64,18 @@ set(GPTQ_DOCTOR_TESTS
   repair/diff_test.cc
   repair/file_plans_test.cc
   repair/json_edit_test.cc
+  report/check_formats_test.cc
   report/golden_test.cc
   report/json_writer_test.cc
   report/report_test.cc
+  rules/config_cases.cc
+  rules/file_cases.cc
   rules/findings_test.cc
+  rules/policy_test.cc
+  rules/rule_cases_test.cc
+  rules/structure_cases.cc
   rules/table_test.cc
+  rules/value_cases.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/memory_files.cc

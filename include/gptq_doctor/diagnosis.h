@@ -63,6 +63,7 @@ struct Finding {
   std::vector<std::string> evidence;
   std::string fingerprint;  // 32 hex digits, independent of absolute paths and wording
   bool suppressed = false;
+  std::string suppression;  // why: the reason of an [[ignore]] entry, or that the baseline has it
   std::optional<FixHint> fix;
 };
 

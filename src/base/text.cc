@@ -24,6 +24,12 @@ bool IsDeceptive(char32_t c) {
          (c >= 0xE0000 && c <= 0xE007F);
 }
 
+std::string DeceptiveEscape(char32_t c) {
+  std::array<char, 8> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), uint32_t{c}, 16).ptr;
+  return "\\u{" + std::string(digits.data(), end) + "}";
+}
+
 // Calls each(piece, changed) for every code point: itself, or its escape where a terminal must not see it.
 template <typename Each>
 void ForEachVisible(std::string_view text, const Each& each) {
@@ -32,9 +38,7 @@ void ForEachVisible(std::string_view text, const Each& each) {
     if (!point.valid || point.value < 0x20 || point.value == 0x7F) {
       each(std::string_view(ByteEscape(text[at])), true);
     } else if (IsDeceptive(point.value)) {
-      std::array<char, 8> digits{};
-      const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), uint32_t{point.value}, 16).ptr;
-      each(std::string_view("\\u{" + std::string(digits.data(), end) + "}"), true);
+      each(std::string_view(DeceptiveEscape(point.value)), true);
     } else {
       each(text.substr(at, static_cast<size_t>(point.size)), false);
     }
@@ -153,7 +157,11 @@ std::string EscapeXml(std::string_view text) {
         out += "&#13;";
         break;
       default:
-        if (point.value >= 0x20 && point.value != 0xFFFE && point.value != 0xFFFF) AppendUtf8(out, point.value);
+        if (IsDeceptive(point.value)) {
+          out += DeceptiveEscape(point.value);
+        } else if (point.value >= 0x20 && point.value != 0xFFFE && point.value != 0xFFFF) {
+          AppendUtf8(out, point.value);
+        }
     }
   }
   return out;

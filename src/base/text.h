@@ -17,7 +17,8 @@ namespace gptq_doctor {
 std::string EscapeTerminal(std::string_view text, size_t limit = 256);
 std::string EscapeMarkdown(std::string_view text);  // inside a table cell, not in a code span
 std::string MarkdownCode(std::string_view text);    // as a code span
-std::string EscapeXml(std::string_view text);       // element text and attribute values; drops what XML 1.0 cannot hold
+std::string EscapeXml(std::string_view text);  // element text and attribute values; bidi controls as \u{...}; drops
+                                               // what XML 1.0 cannot hold
 std::string EscapeWorkflowData(std::string_view text);      // GitHub `::error ...::data`
 std::string EscapeWorkflowProperty(std::string_view text);  // GitHub `::error file=property`
 std::string ShellQuote(std::string_view text);              // single-quoted where anything needs it

@@ -45,6 +45,7 @@ std::unique_ptr<Command> MakeMemory();
 std::unique_ptr<Command> MakeTensors();
 std::unique_ptr<Command> MakeRules();
 std::unique_ptr<Command> MakeExplain();
+std::unique_ptr<Command> MakeCheck();
 std::unique_ptr<Command> MakeDequantize();
 std::unique_ptr<Command> MakeWhy();
 std::unique_ptr<Command> MakeLoaders();

@@ -12,6 +12,7 @@ constexpr CommandRow kCommands[] = {
     {"tensors", "list tensors: names, dtypes, shapes, files, offsets", MakeTensors},
     {"dequantize", "write a dense model directory (f16, bf16, f32)", MakeDequantize},
     {"why", "walk through what each loader does with a model, and why", MakeWhy},
+    {"check", "judge model directories by rules, for CI", MakeCheck},
     {"explain", "say what a rule means and what to do about it", MakeExplain},
     {"rules", "list every rule", MakeRules},
     {"loaders", "list what is known of loaders, for which versions and since when", MakeLoaders},

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include "base/text.h"
@@ -131,15 +132,29 @@ Result<ReadModel> OpenAndRead(Session& session, const std::string& path, Examine
 }
 
 Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options) {
-  Report report;
-  for (const std::string& path : paths) {
-    Result<ReadModel> model = OpenAndRead(session, path, options);
+  // Several models are examined side by side, one a worker: memory is bounded by the workers, and the order is that of
+  // the command line.
+  std::vector<std::optional<Diagnosis>> models(paths.size());
+  std::vector<std::optional<Error>> errors(paths.size());
+  ThreadPool& pool = session.pool();
+  const auto examine = [&](size_t i) {
+    const Result<ReadModel> model = OpenAndRead(session, paths[i], options);
     if (!model) {
-      report.errors.push_back(model.error());
-      continue;
+      errors[i] = model.error();
+      return;
     }
-    report.models.push_back(Diagnose(*model->exam));
-    report.models.back().path = path;
+    models[i] = Diagnose(*model->exam);
+    models[i]->path = paths[i];
+  };
+  if (paths.size() == 1) {
+    examine(0);
+  } else {
+    pool.ParallelFor(paths.size(), examine);
+  }
+  Report report;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (models[i]) report.models.push_back(std::move(*models[i]));
+    if (errors[i]) report.errors.push_back(std::move(*errors[i]));
   }
   report.exit_code = ExitCodeOf(AllErrors(report));
   return report;

@@ -147,7 +147,7 @@ void Session::Warn(std::string_view message) const {
   if (options_.quiet == 0) PrintError("warning: " + std::string(message) + "\n");
 }
 
-int Session::Finish(std::string_view result, const std::vector<Error>& errors, int exit_code) {
+void Session::PrintErrors(const std::vector<Error>& errors) const {
   std::string lines;
   for (const Error& error : errors) {
     lines += "error: ";
@@ -155,15 +155,21 @@ int Session::Finish(std::string_view result, const std::vector<Error>& errors, i
     lines += EscapeTerminal(error.message, 1000) + "\n";
   }
   PrintError(lines);
-  if (!options_.output.empty() && options_.output != "-") {
-    const Status written = WriteFile(options_.output, result);
-    if (written) return exit_code;
-    PrintError("error: " + EscapeTerminal(options_.output) + ": " + EscapeTerminal(written.error().message, 1000) +
-               "\n");
-    return WorseExitCode(exit_code, kExitUnexamined);
-  }
+}
+
+int Session::FinishOnStdout(std::string_view result, const std::vector<Error>& errors, int exit_code) {
+  PrintErrors(errors);
   if (WriteAll(STDOUT_FILENO, result)) return exit_code;
   PrintError(std::string("error: standard output: ") + std::strerror(errno) + "\n");
+  return WorseExitCode(exit_code, kExitUnexamined);
+}
+
+int Session::Finish(std::string_view result, const std::vector<Error>& errors, int exit_code) {
+  if (options_.output.empty() || options_.output == "-") return FinishOnStdout(result, errors, exit_code);
+  PrintErrors(errors);
+  const Status written = WriteFile(options_.output, result);
+  if (written) return exit_code;
+  PrintError("error: " + EscapeTerminal(options_.output) + ": " + EscapeTerminal(written.error().message, 1000) + "\n");
   return WorseExitCode(exit_code, kExitUnexamined);
 }
 

@@ -56,6 +56,8 @@ class Session {
   // Writes the result to stdout or to --output, and the errors to stderr as "error: ..." lines. Returns the exit code:
   // `exit_code`, or worse where the result could not be written. Call once.
   int Finish(std::string_view result, const std::vector<Error>& errors, int exit_code);
+  // The same to stdout, whatever --output says: for commands that pair formats with files themselves.
+  int FinishOnStdout(std::string_view result, const std::vector<Error>& errors, int exit_code);
   // "warning: ..." on stderr, unless -q.
   void Warn(std::string_view message) const;
   // A command that can give no result: a JSON envelope with this error alone where JSON was asked for.
@@ -63,6 +65,7 @@ class Session {
 
  private:
   void PrintError(std::string_view text) const;
+  void PrintErrors(const std::vector<Error>& errors) const;
   GlobalOptions options_;
   std::unique_ptr<ThreadPool> pool_;
 };

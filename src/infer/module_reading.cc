@@ -19,7 +19,10 @@ struct Cost {
 
 Cost CostOf(const ModuleTensors& t) {
   Cost cost;
-  if (t.qzeros != nullptr && t.qzeros->rank == 2) {
+  // Zeros in another type than the codes (a defect of its own) are not packed words.
+  const bool packed = t.qzeros != nullptr && t.qweight != nullptr && IsInteger(t.qzeros->dtype) &&
+                      BitsOf(t.qzeros->dtype) == BitsOf(t.qweight->dtype);
+  if (packed && t.qzeros->rank == 2) {
     cost.zeros = SoundBytes(*t.qzeros);
     cost.row = t.qzeros->dims()[0] == 0 ? 0 : cost.zeros / t.qzeros->dims()[0];
   }

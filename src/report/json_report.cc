@@ -204,19 +204,26 @@ void PutQuantization(JsonWriter& json, const Quantization& settings) {
   json.EndObject().EndObject();
 }
 
-void PutFinding(JsonWriter& json, const Finding& f) {
-  json.BeginObject().Field("code", f.code).Field("name", f.name).Field("severity", ToString(f.severity));
+void PutFinding(JsonWriter& json, const Finding& finding) {
+  json.BeginObject();
+  PutFindingFields(json, finding);
+  json.EndObject();
+}
+
+void PutFindingFields(JsonWriter& json, const Finding& f) {
+  json.Field("code", f.code).Field("name", f.name).Field("severity", ToString(f.severity));
   json.Field("confidence", ToString(f.confidence)).Field("message", f.message).Field("file", f.file);
   json.Field("pointer", f.pointer).Field("line", f.line).Field("column", f.column).Field("count", f.count);
   json.Field("pattern", f.pattern).Field("tensors", f.tensors).Field("evidence", f.evidence);
-  json.Field("fingerprint", f.fingerprint).Field("suppressed", f.suppressed).Key("fix");
+  json.Field("fingerprint", f.fingerprint).Field("suppressed", f.suppressed);
+  if (f.suppressed) json.Field("suppression", f.suppression);
+  json.Key("fix");
   if (f.fix) {
     json.BeginObject().Field("applicability", f.fix->applicability).Field("command", f.fix->command);
     json.Field("description", f.fix->description).EndObject();
   } else {
     json.Put(nullptr);
   }
-  json.EndObject();
 }
 
 void PutLoaderOutcome(JsonWriter& json, const LoaderOutcome& o) {

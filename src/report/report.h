@@ -18,12 +18,21 @@ namespace gptq_doctor {
 class JsonWriter;
 struct MemoryEstimate;
 
+// What `check` adds to a report.
+struct Gate {
+  std::optional<Severity> fail_on = Severity::kError;  // empty: never
+  std::vector<Finding> run_findings;                   // of the run itself: settings file, baseline
+  std::vector<std::string> rules;                      // codes that were judged
+  bool show_suppressed = false;
+};
+
 struct Report {
   std::vector<Diagnosis> models;
   std::vector<Error> errors;  // inputs that could not be examined; those of the models are added by the reporters
   int exit_code = 0;
   // Ledgers by position of the model, for `memory`; null or missing ones leave the three numbers of the diagnosis.
   std::vector<const MemoryEstimate*> memory = {};
+  Gate gate;
 };
 
 struct RenderOptions {
@@ -53,6 +62,7 @@ std::string RenderEnvelope(const Report& report, const std::function<void(JsonWr
 // A settings object with every key of Quantization; unknown ones are null.
 void PutQuantization(JsonWriter& json, const Quantization& settings);
 void PutFinding(JsonWriter& json, const Finding& finding);
+void PutFindingFields(JsonWriter& json, const Finding& finding);  // into an open object
 void PutLoaderOutcome(JsonWriter& json, const LoaderOutcome& outcome);
 const char* ToString(ErrorKind kind);  // "not-found"
 

@@ -38,11 +38,14 @@ std::string_view LastPart(std::string_view name);
 std::string_view ParentPart(std::string_view name);
 const Module& Representative(const Examination& exam, uint32_t class_id);
 bool IsGptqClass(const Examination& exam, uint32_t class_id);
+// The linear layer that chooses experts.
+bool IsRouter(std::string_view pattern);
 // A dense matrix that a linear layer could hold: X.weight of rank 2, no embedding, no norm.
 bool IsDenseLinear(const Examination& exam, uint32_t class_id);
 
 // Files (defects.cc).
 void CheckMetadataMissing(const RuleInput& input, FindingSink& sink);
+void CheckPackerName(const RuleInput& input, FindingSink& sink);
 void CheckNoWeights(const RuleInput& input, FindingSink& sink);
 
 // Settings: presence and form (config_files.cc).

@@ -191,6 +191,18 @@ void CheckFilesDisagree(const RuleInput& input, FindingSink& sink) {
       }
       sink.Add(std::move(report));
     }
+    for (std::string_view key : {"disable_exllama", "use_exllama", "use_cuda_fp16"}) {
+      const JsonValue* a = files[0]->Find(key);
+      const JsonValue* b = files[i]->Find(key);
+      if (a == nullptr || b == nullptr || !a->AsBool() || !b->AsBool() || a->AsBool() == b->AsBool()) continue;
+      Observation report = KeyReport(*files[i], key);
+      report.cause = key;
+      report.severity = Severity::kWarning;
+      report.message = std::string(key) + " is " + (*a->AsBool() ? "true" : "false") + " in " + PlaceName(*files[0]) +
+                       " and " + (*b->AsBool() ? "true" : "false") + " in " + PlaceName(*files[i]) +
+                       ": which kernel runs depends on the file that is read";
+      sink.Add(std::move(report));
+    }
   }
 }
 

@@ -273,8 +273,9 @@ void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   const auto files = GptqFiles(exam);
   if (!exam.quant.is_gptq || files.empty() || !WholeDirectory(input)) return;
-  Observation inside;
-  for (uint32_t c : UndeclaredDense(input)) NameClass(input, sink, c, inside);
+  Observation inside, routers;
+  for (uint32_t c : UndeclaredDense(input))
+    NameClass(input, sink, c, IsRouter(exam.inventory.classes[c].pattern) ? routers : inside);
   if (!inside.names.empty()) {
     inside.cause = "blocks";
     inside.message =
@@ -282,6 +283,16 @@ void CheckDenseUndeclared(const RuleInput& input, FindingSink& sink) {
         "0.11 expect qweight there";
     inside.evidence.push_back("modules_in_block_to_quantize would be " + QuantizedList(exam));
     sink.Add(std::move(inside));
+  }
+  if (!routers.names.empty()) {
+    // As in every official mixture of experts; current loaders know.
+    routers.cause = "routers";
+    routers.severity = Severity::kNote;
+    routers.message =
+        "{names}: a dense router, and no setting says so; transformers with optimum and vLLM before 0.11 expect "
+        "qweight there";
+    routers.evidence.push_back("modules_in_block_to_quantize would be " + QuantizedList(exam));
+    sink.Add(std::move(routers));
   }
   if (std::any_of(files.begin(), files.end(), [](const QuantConfigFile* file) {
         return DeclaresModules(*file) || !file->settings.dynamic.empty();

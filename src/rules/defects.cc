@@ -104,6 +104,7 @@ Observation ReportOf(const RuleInput& input, const DefectRow& row, const Defect&
   Observation report;
   report.file = defect.file;
   report.message = (defect.file.empty() ? std::string() : defect.file + ": ") + std::string(row.headline);
+  if (!defect.tensor.empty()) report.message += ", {names}";
   if (!defect.detail.empty()) report.message += ": " + defect.detail;
   const std::string_view reference = ReferenceError(defect.kind);
   if (!reference.empty()) report.message += " (loaders say " + std::string(reference) + ")";
@@ -153,6 +154,19 @@ void CheckMetadataMissing(const RuleInput& input, FindingSink& sink) {
   report.across_files = true;
   report.cause = "format";
   report.message = "{names}: __metadata__ does not say format: pt; versions of transformers around 4.30 stop at that";
+  sink.Add(std::move(report));
+}
+
+void CheckPackerName(const RuleInput& input, FindingSink& sink) {
+  const Examination& exam = input.exam;
+  if (!WholeDirectory(input) || exam.tensors.index.valid || exam.tensors.shards.size() != 1) return;
+  const std::string& file = exam.tensors.shards.front().file;
+  if (!file.starts_with("gptq_model-")) return;
+  Observation report;
+  report.file = file;
+  report.cause = "packer";
+  report.message = file + ": the name that AutoGPTQ gives; transformers looks for model.safetensors and finds nothing";
+  report.fix = FixCommand(input, "certain", "give the weights a name that every loader looks for");
   sink.Add(std::move(report));
 }
 

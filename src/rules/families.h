@@ -28,10 +28,11 @@ void CheckDefects(const RuleInput& input, FindingSink& sink);
 // Every ValueDefect of the modules that were read.
 void CheckValueDefects(const RuleInput& input, FindingSink& sink);
 
-// Family 5. `selected` holds loader ids, optionally with "@VERSION". Empty: silent outcomes (falls-back, garbage) of
-// the newest profile of transformers, gptqmodel, vllm and sglang are errors, everything else is a note. Otherwise only
-// the selected loaders are judged, and each of their rejects, falls-back and garbage is an error.
-std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std::span<const std::string> selected,
+// Family 5. `limited`: the outcomes are those of loaders that the user selected, and each of their rejects, falls-back
+// and garbage is an error. Otherwise silent outcomes (falls-back, garbage) of the newest profile of transformers,
+// gptqmodel, vllm and sglang are errors, and everything else is a note.
+// `path` is the model's, for the commands that repair.
+std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, const std::string& path, bool limited,
                                     bool fold);
 
 // The row of a kind of defect: its code, and what the finding says before the details.

@@ -121,7 +121,7 @@ void FindingSink::AddOne(const Rule& rule, Observation report) {
       Pending& old = pending_[found->second];
       old.report.count += report.count;
       for (std::string& name : report.names) {
-        AddPattern(old.patterns, FoldNumbers(name));
+        AddPattern(old.patterns, report.fold_names ? FoldNumbers(name) : name);
         old.report.names.push_back(std::move(name));
       }
       return;
@@ -129,7 +129,7 @@ void FindingSink::AddOne(const Rule& rule, Observation report) {
   }
   Pending fresh;
   fresh.rule = &rule;
-  for (const std::string& name : report.names) AddPattern(fresh.patterns, FoldNumbers(name));
+  for (const std::string& name : report.names) AddPattern(fresh.patterns, report.fold_names ? FoldNumbers(name) : name);
   fresh.report = std::move(report);
   pending_.push_back(std::move(fresh));
 }

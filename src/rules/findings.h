@@ -35,6 +35,7 @@ struct Observation {
   int64_t count = 0;               // 0: as many as `names`, at least 1
   std::string unit = "module";     // what is counted: "module", "tensor", "file", ...
   bool across_files = false;       // the cause spans shards: `file` does not separate findings
+  bool fold_names = true;          // false: numbers in the names are part of them (versions)
 };
 
 // Names shown in a finding.

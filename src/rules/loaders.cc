@@ -17,12 +17,6 @@ namespace {
 // Whose silent failures hurt most users; the newest profile of each is judged by default.
 constexpr std::string_view kJudged[] = {"transformers", "gptqmodel", "vllm", "sglang"};
 
-bool IsSelected(const LoaderOutcome& outcome, std::span<const std::string> selected) {
-  return std::any_of(selected.begin(), selected.end(), [&](const std::string& name) {
-    return name == outcome.loader || name == outcome.loader + "@" + outcome.version;
-  });
-}
-
 // Profiles of one loader follow each other from old to new.
 bool IsNewest(std::span<const LoaderOutcome> outcomes, size_t at) {
   for (size_t i = at + 1; i < outcomes.size(); ++i) {
@@ -62,14 +56,21 @@ std::string NameOf(const LoaderOutcome& outcome) {
   return out;
 }
 
-Observation ReportOf(const LoaderOutcome& outcome) {
+// Summaries of refusals begin with the word that the message has already.
+std::string WithoutVerb(const std::string& summary) {
+  constexpr std::string_view kVerb = "stops: ";
+  return summary.starts_with(kVerb) ? summary.substr(kVerb.size()) : summary;
+}
+
+Observation ReportOf(const LoaderOutcome& outcome, const std::string& path) {
   Observation report;
   report.unit = "profile";
+  report.fold_names = false;
   const std::string_view verb = outcome.outcome == Outcome::kFallsBack ? "falls back to dense layers"
                                 : outcome.outcome == Outcome::kGarbage ? "computes garbage"
                                 : outcome.outcome == Outcome::kRejects ? "refuses"
                                                                        : "takes a slow way";
-  report.message = outcome.loader + " " + std::string(verb) + ": " + outcome.summary;
+  report.message = outcome.loader + " " + std::string(verb) + ": " + WithoutVerb(outcome.summary);
   report.value = ToString(outcome.outcome);
   report.names.push_back(NameOf(outcome));
   if (!outcome.message.empty()) report.evidence.push_back("the user sees: " + outcome.message);
@@ -80,8 +81,13 @@ Observation ReportOf(const LoaderOutcome& outcome) {
   }
   for (const std::string& assumption : outcome.assumptions) report.evidence.push_back("assumed: " + assumption);
   if (!outcome.remedy.empty()) {
-    const bool certain = outcome.remedy.find("gptq-doctor fix ") != std::string::npos;
-    report.fix = FixHint{certain ? "certain" : "manual", certain ? outcome.remedy : "", outcome.remedy};
+    // Remedies name the command without the model.
+    constexpr std::string_view kCommand = "gptq-doctor fix";
+    std::string command;
+    if (outcome.remedy.starts_with(kCommand)) {
+      command = std::string(kCommand) + " " + ShellQuote(path) + outcome.remedy.substr(kCommand.size());
+    }
+    report.fix = FixHint{command.empty() ? "manual" : "certain", command, outcome.remedy};
   }
   // Versions of a loader that fail at the same rule for the same reason are one finding.
   report.cause = outcome.loader + "\n" + ToString(outcome.outcome);
@@ -92,14 +98,14 @@ Observation ReportOf(const LoaderOutcome& outcome) {
 
 }  // namespace
 
-std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, std::span<const std::string> selected,
+std::vector<Finding> LoaderFindings(std::span<const LoaderOutcome> outcomes, const std::string& path, bool limited,
                                     bool fold) {
   FindingSink sink(fold);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const std::string_view code = CodeOf(outcomes[i].outcome);
-    if (code.empty() || (!selected.empty() && !IsSelected(outcomes[i], selected))) continue;
-    Observation report = ReportOf(outcomes[i]);
-    report.severity = SeverityOf(outcomes, i, !selected.empty());
+    if (code.empty()) continue;
+    Observation report = ReportOf(outcomes[i], path);
+    report.severity = SeverityOf(outcomes, i, limited);
     // An error must not be hidden in a fold that began with an older version's note.
     report.cause += std::string("\n") + ToString(*report.severity);
     sink.Add(code, std::move(report));

@@ -164,9 +164,7 @@ void CheckRouters(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   Observation report = ReportClasses(input, sink, [&](uint32_t c) {
     const std::string& pattern = exam.inventory.classes[c].pattern;
-    return IsGptqClass(exam, c) && (pattern.ends_with("mlp.gate") || pattern.ends_with("block_sparse_moe.gate") ||
-                                    pattern.ends_with(".router") || pattern.ends_with("router.gate") ||
-                                    pattern.ends_with("shared_expert_gate"));
+    return IsGptqClass(exam, c) && IsRouter(pattern);
   });
   if (report.names.empty()) return;
   report.cause = "router";

@@ -47,7 +47,8 @@ std::vector<Finding> RunRules(const RuleInput& input, bool fold) {
   CheckDefects(input, sink);
   CheckValueDefects(input, sink);
   std::vector<Finding> out = sink.Take();
-  std::vector<Finding> loaders = LoaderFindings(input.loaders, input.exam.options.judge_loaders, fold);
+  std::vector<Finding> loaders =
+      LoaderFindings(input.loaders, input.exam.source->DisplayPath(), !input.exam.options.judge_loaders.empty(), fold);
   std::move(loaders.begin(), loaders.end(), std::back_inserter(out));
   std::stable_sort(out.begin(), out.end(), FindingLess);
   return out;

@@ -89,6 +89,12 @@ bool IsGptqClass(const Examination& exam, uint32_t class_id) {
   return class_id < exam.quant.classes.size() && exam.quant.classes[class_id].gptq;
 }
 
+bool IsRouter(std::string_view pattern) {
+  constexpr std::string_view kEnds[] = {"mlp.gate", "block_sparse_moe.gate", ".router", "router.gate",
+                                        "shared_expert_gate"};
+  return std::any_of(std::begin(kEnds), std::end(kEnds), [&](std::string_view end) { return pattern.ends_with(end); });
+}
+
 bool IsDenseLinear(const Examination& exam, uint32_t class_id) {
   const ModuleClass& cls = exam.inventory.classes[class_id];
   if (cls.format >= 0) return false;

@@ -29,7 +29,6 @@ constexpr ValueRow kValueRows[] = {
     {4, "", "GD405", "scales are NaN or infinite", Confidence::kCertain},
     {5, "", "GD406", "scales are zero although their codes differ", Confidence::kCertain},
     {6, "", "GD408", "dequantized weights overflow F16", Confidence::kCertain},
-    {7, "", "GD409", "scales are negative or subnormal", Confidence::kCertain},
     {8, "", "GD410", "g_idx points outside the groups", Confidence::kCertain},
     {9, "", "GD411", "groups are referenced by no channel", Confidence::kCertain},
     {10, "", "GD412", "groups have unequal numbers of channels", Confidence::kCertain},
@@ -37,9 +36,7 @@ constexpr ValueRow kValueRows[] = {
     {18, "", "GD414", "qweight was never filled", Confidence::kCertain},
     {19, "", "GD415", "qweight looks like random words", Confidence::kInferred},
     {20, "", "GD407", "scales or qzeros are all zero", Confidence::kCertain},
-    {22, "", "GD416", "dense weights look freshly initialised", Confidence::kInferred},
     {24, "", "GD417", "the bias is all zero, which is harmless", Confidence::kCertain},
-    {25, "", "GD418", "codes overflowed their fields when they were packed", Confidence::kInferred},
     {27, "", "GD404", "the stored zero points carry the shift of the base bits instead of their own",
      Confidence::kCertain},
 };

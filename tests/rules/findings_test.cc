@@ -25,12 +25,12 @@ TEST(FindingSink, FoldsByRuleFileAndCause) {
   sink.Add(Named("{names}: qzeros is missing", {"model.layers.2.mlp.up_proj"}));
   const auto findings = sink.Take();
   ASSERT_EQ(findings.size(), 2u);
-  EXPECT_EQ(findings[1].message, "2 modules (model.layers.*.mlp.up_proj): scales is missing");
-  EXPECT_EQ(findings[1].count, 2);
-  EXPECT_EQ(findings[1].pattern, "model.layers.*.mlp.up_proj");
-  EXPECT_EQ(findings[1].tensors,
+  EXPECT_EQ(findings[0].message, "2 modules (model.layers.*.mlp.up_proj): scales is missing");
+  EXPECT_EQ(findings[0].count, 2);
+  EXPECT_EQ(findings[0].pattern, "model.layers.*.mlp.up_proj");
+  EXPECT_EQ(findings[0].tensors,
             (std::vector<std::string>{"model.layers.2.mlp.up_proj", "model.layers.10.mlp.up_proj"}));
-  EXPECT_EQ(findings[0].message, "model.layers.2.mlp.up_proj: qzeros is missing");
+  EXPECT_EQ(findings[1].message, "model.layers.2.mlp.up_proj: qzeros is missing");
 }
 
 TEST(FindingSink, KeepsFilesApartUnlessTheCauseSpansThem) {
