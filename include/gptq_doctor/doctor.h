@@ -25,7 +25,8 @@ struct ExamineOptions {
   bool simulate_loaders = true;
   bool estimate_memory = true;
   double min_compression = 0.8;  // of the ratio that the settings promise; below it is a finding
-  // Loaders to simulate, whose failures are errors: "vllm", "vllm@0.9"; empty: the common ones, whose silent failures are.
+  // Loaders to simulate, whose failures are errors: "vllm", "vllm@0.9"; empty: the common ones, whose silent failures
+  // are.
   std::vector<std::string> judge_loaders;
 };
 
