@@ -18,8 +18,11 @@ set(GPTQ_DOCTOR_SOURCES
   src/dequant/dequantize.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
+  src/dequant/mapping.cc
+  src/dequant/mapping_file.cc
   src/dequant/model_writer.cc
   src/dequant/module_slab.cc
+  src/dequant/offers.cc
   src/dequant/producers.cc
   src/dequant/shard_plan.cc
   src/dequant/zeros.cc
@@ -215,6 +218,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/interrupt.cc
   src/cli/log.cc
   src/cli/main.cc
+  src/cli/mixed_model.cc
   src/cli/open_model.cc
   src/cli/plan_text.cc
   src/cli/progress.cc

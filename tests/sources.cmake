@@ -11,10 +11,13 @@ set(GPTQ_DOCTOR_TESTS
   cli/cli_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
+  cli/mapping_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
   dequant/dequantize_test.cc
   dequant/kernel_test.cc
+  dequant/mapping_file_test.cc
+  dequant/mapping_test.cc
   dequant/model_writer_test.cc
   dequant/packers_test.cc
   gptq/config_files_test.cc

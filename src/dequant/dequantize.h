@@ -6,10 +6,12 @@
 // A module that cannot be read is an error, never a tensor of zeros.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "dequant/model_writer.h"
+#include "dequant/offers.h"
 #include "dequant/producers.h"
 
 namespace gptq_doctor {
@@ -38,7 +40,22 @@ std::optional<std::string> DenseConfig(const ModelConfig& config, Dtype dtype);
 // Tokenizer, generation config, code, ...: what a dense directory keeps.
 std::vector<OutFile> CompanionFiles(const Examination& exam);
 
-// kRefused with names where the model is not GPTQ, tensors contradict each other, or shards are missing.
+// kRefused where a shard is missing or damaged, or where two hold one tensor.
+Status CheckWhole(const Examination& exam);
+// A zero-filled bias of a quantized module whose architecture, by its config, has none there. Reads it.
+Result<bool> IsArtefactBias(const Examination& exam, const Offer& offer, const ModelConfig& config);
+
+// One tensor of the new model.
+struct Choice {
+  const Examination* exam = nullptr;
+  const Offer* offer = nullptr;
+};
+// Tensors in this order; config, other files, dtype and orientation are those of `companion`. kRefused where a module
+// cannot be read. The offers may go; the examinations must outlive the plan.
+Result<DequantizePlan> PlanChoices(std::span<const Choice> choices, const Examination& companion,
+                                   const DequantizeOptions& options);
+// All of one model. kRefused with names where the model is not GPTQ, tensors contradict each other, or shards are
+// missing.
 Result<DequantizePlan> PlanDequantize(const Examination& exam, const DequantizeOptions& options);
 
 }  // namespace gptq_doctor

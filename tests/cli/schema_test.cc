@@ -69,6 +69,13 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
     Keep({"memory", model, "--gpu", "8GiB", "--runtime", "vllm", "--by", "tensor", "--observed", "1MiB"});
   }
   Keep({"inspect", healthy, sick, dense, (models_.path() / "absent").string()});
+  const std::string out = (outputs_.path() / "dense").string(), mapping = (outputs_.path() / "mapping.yaml").string();
+  WriteFile(mapping, "model: {mixed_precision: {a_path: " + sick + ", weight_mapping: {'*.mlp.*': a, 'x.y': a}}}\n");
+  Keep({"dequantize", sick, "-o", out});
+  Keep({"dequantize", sick, "-o", out});
+  Keep({"dequantize", "--mapping", mapping, "-o", out + "1"});
+  Keep({"dequantize", dense, "--mapping", mapping, "-o", out + "1"});
+  Keep({"dequantize", healthy, "--mapping", mapping, "-o", out + "1", "--allow-missing"});
   Keep({"inspect"});
   Keep({"inspect", "--no-such-option"});
   Keep({"tensors", sick, "no.such.tensor"});
