@@ -30,7 +30,9 @@ class Command {
 
 struct CommandRow {
   std::string_view name;
-  std::string_view summary;  // one line of the help
+  std::string_view group;     // heading of the help under which it is listed
+  std::string_view summary;   // one line of the help
+  std::string_view examples;  // lines "arguments -- what it does", shown by its own help
   std::unique_ptr<Command> (*make)();
 };
 

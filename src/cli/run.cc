@@ -38,6 +38,17 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "no summary; twice: the exit code alone")->envname("GPTQ_DOCTOR_QUIET");
 }
 
+// What the help of one command ends with.
+std::string Footer(const CommandRow& row) {
+  std::string text = "Examples:\n";
+  for (size_t at = 0; at < row.examples.size();) {
+    const size_t end = std::min(row.examples.find('\n', at), row.examples.size());
+    text += "  gptq-doctor " + std::string(row.examples.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return text + "\nOptions of every command (--format, -o, --color, --jobs, -v, -q, ...): gptq-doctor --help";
+}
+
 Error Usage(std::string message) { return {.kind = ErrorKind::kUsage, .path = "", .message = std::move(message)}; }
 
 std::string Suggestion(std::string_view word, std::span<const std::string_view> candidates) {
@@ -117,7 +128,9 @@ struct Program {
     app.fallthrough();
     for (const CommandRow& row : Commands()) {
       CLI::App* sub = app.add_subcommand(std::string(row.name), std::string(row.summary));
+      sub->group(std::string(row.group));
       sub->set_help_flag("-h,--help", "print this help");
+      sub->footer(Footer(row));
       sub->preparse_callback([this, sub, &row](size_t) {
         command = row.make();
         command->Setup(*sub);
