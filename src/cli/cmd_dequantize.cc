@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <optional>
 
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/mixed_model.h"
-#include "cli/progress.h"
+#include "cli/new_model.h"
 #include "cli/session.h"
 #include "dequant/dequantize.h"
 #include "repair/sha256.h"
@@ -22,12 +21,7 @@ std::string FingerprintOf(const std::vector<const Examination*>& exams, const De
                           const DequantizeOptions& options, std::string_view mapping) {
   std::string text =
       fmt::format("dequantize {} {} {}\n", ToString(plan.dtype), options.keep_zero_bias, options.max_shard_bytes);
-  for (const Examination* exam : exams) {
-    for (const ShardHeader& shard : exam->tensors.shards) {
-      text +=
-          fmt::format("{} {} {} {}\n", shard.file, shard.identity.size, shard.identity.mtime_ns, shard.identity.inode);
-    }
-  }
+  for (const Examination* exam : exams) text += IdentityOf(*exam);
   return Sha256(text.append(mapping));
 }
 
@@ -102,15 +96,7 @@ class Dequantize : public Command {
 
   int Write(Session& session, const DequantizePlan& plan, const MixedModel* mixed) const {
     for (const std::string& warning : plan.warnings) session.Warn(EscapeTerminal(warning, 1000));
-    const ExamineContext context = session.context();
-    std::optional<Progress> progress(std::in_place, session, "dequantize");
-    const Result<WrittenModel> written =
-        WriteModel(plan.model, directory_,
-                   {.resume = resume_,
-                    .pool = context.pool,
-                    .cancelled = context.cancelled,
-                    .progress = [&](uint64_t done, uint64_t total) { progress->Update(done, total); }});
-    progress.reset();
+    const Result<WrittenModel> written = WriteNewModel(session, "dequantize", plan.model, directory_, resume_);
     if (!written) return session.Fail(Named(written.error(), model_.empty() ? mapping_ : model_));
     return Report(session, plan, *written, mixed);
   }

@@ -209,7 +209,7 @@ class Writer {
   Status Open(ShardWork& shard) {
     const std::scoped_lock lock(shard.opening);
     if (shard.file) return Ok();
-    Result<std::unique_ptr<SinkFile>> file = sink_.Create(Inside(shard.plan->file), {.preallocate = shard.plan->bytes});
+    Result<std::unique_ptr<SinkFile>> file = Create(shard.plan->file, shard.plan->bytes);
     if (!file) return file.error();
     if (Status written = (*file)->WriteAt(0, shard.plan->header); !written) return written;
     shard.file = std::move(*file);
@@ -246,15 +246,19 @@ class Writer {
     return committed;
   }
 
-  Status WriteFile(const OutFile& out) {
-    const size_t slash = out.name.rfind('/');
+  // A file of the new directory, with the folders that lead to it.
+  Result<std::unique_ptr<SinkFile>> Create(const std::string& name, uint64_t preallocate) {
+    const size_t slash = name.rfind('/');
     if (slash != std::string::npos) {
-      if (Status made = sink_.MakeDirectory(Inside(out.name.substr(0, slash))); !made) return made;
+      if (Status made = sink_.MakeDirectory(Inside(name.substr(0, slash))); !made) return made.error();
     }
-    if (!out.copy) return WriteSmall(Inside(out.name), out.content, false);
-    Result<std::unique_ptr<SinkFile>> file = sink_.Create(Inside(out.name), {});
+    return sink_.Create(Inside(name), {.preallocate = preallocate});
+  }
+
+  Status WriteFile(const OutFile& out) {
+    Result<std::unique_ptr<SinkFile>> file = Create(out.name, 0);
     if (!file) return file.error();
-    if (Status copied = out.copy(**file); !copied) return copied;
+    if (Status copied = out.copy ? out.copy(**file) : (*file)->Write(out.content); !copied) return copied;
     return (*file)->Commit();
   }
 

@@ -48,9 +48,11 @@ struct OutModel {
   // Instead of `metadata`, where a file named by its tensors has its own.
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> file_metadata;
   uint64_t max_shard_bytes = 5'000'000'000;
-  std::string weight_name = "model.safetensors";  // of a single file; of several the part before "-00001-of-"
-  std::string index_name = "model.safetensors.index.json";
-  bool always_index = false;  // also for a single file
+  std::string weight_name = "model.safetensors";            // of a single file; of several the part before "-00001-of-"
+  std::string index_name = "model.safetensors.index.json";  // empty: none is made, `files` may hold one
+  bool always_index = false;                                // also for a single file
+  // Tensors of a file stay as given; else widest dtype first, then by name, as the reference writer has it.
+  bool keep_order = false;
   // Identifies what is being made: --resume continues only the same work on the same sources.
   std::string fingerprint;
 };

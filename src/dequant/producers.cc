@@ -28,11 +28,7 @@ Status CopyPiece(const Examination& exam, const TensorRecord& tensor, int64_t pi
   const uint64_t take = std::min(kCopyPiece, tensor.bytes() - begin);
   if (take == 0) return Ok();
   std::vector<char> buffer(take);
-  const ShardHeader& shard = exam.tensors.shard_of(tensor);
-  if (Status read = ReadRange(exam, shard.file, exam.tensors.file_offset(tensor) + begin, buffer, shard.identity);
-      !read) {
-    return read;
-  }
+  if (Status read = ReadTensor(exam, tensor, begin, buffer); !read) return read;
   return out(begin, buffer);
 }
 
@@ -98,6 +94,11 @@ struct WeightJob {
 
 }  // namespace
 
+Status ReadTensor(const Examination& exam, const TensorRecord& tensor, uint64_t offset, std::span<char> into) {
+  const ShardHeader& shard = exam.tensors.shard_of(tensor);
+  return ReadRange(exam, shard.file, exam.tensors.file_offset(tensor) + offset, into, shard.identity);
+}
+
 OutTensor CopyTensor(const Examination& exam, const TensorRecord& tensor, std::string name) {
   OutTensor out;
   out.name = std::move(name);
@@ -149,13 +150,10 @@ OutFile CopyFile(const Examination& exam, const FileEntry& entry) {
 }
 
 Result<bool> IsAllZero(const Examination& exam, const TensorRecord& tensor) {
-  const ShardHeader& shard = exam.tensors.shard_of(tensor);
   std::vector<char> buffer(std::min(kCopyPiece, tensor.bytes()));
   for (uint64_t at = 0; at < tensor.bytes(); at += buffer.size()) {
     const std::span<char> part = std::span(buffer).first(std::min<uint64_t>(buffer.size(), tensor.bytes() - at));
-    if (Status read = ReadRange(exam, shard.file, exam.tensors.file_offset(tensor) + at, part, shard.identity); !read) {
-      return read.error();
-    }
+    if (Status read = ReadTensor(exam, tensor, at, part); !read) return read.error();
     if (!std::all_of(part.begin(), part.end(), [](char byte) { return byte == 0; })) return false;
   }
   return true;

@@ -11,6 +11,9 @@
 
 namespace gptq_doctor {
 
+// Bytes of a tensor from `offset` on; kChanged where the file is not the one whose header was read.
+Status ReadTensor(const Examination& exam, const TensorRecord& tensor, uint64_t offset, std::span<char> into);
+
 // Byte for byte.
 OutTensor CopyTensor(const Examination& exam, const TensorRecord& tensor, std::string name);
 // `orientation`: nn.Linear keeps [out_features, in_features], transformers' Conv1D (GPT-2 family) [in_features,

@@ -77,9 +77,11 @@ std::vector<PlannedShard> PlanShards(const OutModel& model) {
   const bool named = !model.tensors.empty() && !model.tensors.front().file.empty();
   std::vector<PlannedShard> shards = named ? ByName(model) : BySize(model);
   for (PlannedShard& shard : shards) {
-    std::sort(shard.tensors.begin(), shard.tensors.end(), [](const OutTensor* a, const OutTensor* b) {
-      return a->dtype != b->dtype ? a->dtype > b->dtype : a->name < b->name;
-    });
+    if (!model.keep_order) {
+      std::sort(shard.tensors.begin(), shard.tensors.end(), [](const OutTensor* a, const OutTensor* b) {
+        return a->dtype != b->dtype ? a->dtype > b->dtype : a->name < b->name;
+      });
+    }
     const auto own = model.file_metadata.find(shard.file);
     shard.header =
         PrefixedHeader(HeaderText(shard.tensors, own == model.file_metadata.end() ? model.metadata : own->second));
@@ -93,7 +95,7 @@ std::vector<PlannedShard> PlanShards(const OutModel& model) {
 }
 
 std::string IndexText(const OutModel& model, const std::vector<PlannedShard>& shards) {
-  if (shards.size() <= 1 && !model.always_index) return "";
+  if (model.index_name.empty() || (shards.size() <= 1 && !model.always_index)) return "";
   std::map<std::string_view, std::string_view> map;  // sorted, as huggingface_hub writes it
   uint64_t total = 0;
   for (const PlannedShard& shard : shards) {

@@ -12,12 +12,11 @@
 namespace gptq_doctor {
 
 struct PlannedShard {
-  std::string file;    // "model.safetensors", "model-00001-of-00002.safetensors"
-  std::string header;  // length prefix and JSON
-  std::vector<const OutTensor*>
-      tensors;                    // in file order: widest dtype first, then by name, as the reference writer has it
-  std::vector<uint64_t> offsets;  // in the file
-  uint64_t bytes = 0;             // of the file
+  std::string file;                       // "model.safetensors", "model-00001-of-00002.safetensors"
+  std::string header;                     // length prefix and JSON
+  std::vector<const OutTensor*> tensors;  // in file order
+  std::vector<uint64_t> offsets;          // in the file
+  uint64_t bytes = 0;                     // of the file
 };
 
 std::vector<PlannedShard> PlanShards(const OutModel& model);

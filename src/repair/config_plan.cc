@@ -229,19 +229,22 @@ class ConfigPlanner {
 
 }  // namespace
 
-Status PlanConfigs(const FixOptions& options, Draft& draft) {
-  Result<SettledSettings> settled = SettleSettings(draft.exam(), options.assumptions);
-  if (!settled) return settled.error();
-  ConfigPlanner planner(options, *settled, draft);
+Status PlanSettled(const FixOptions& options, const SettledSettings& settled, Draft& draft) {
+  ConfigPlanner planner(options, settled, draft);
   for (const ConfigTarget target : {ConfigTarget::kQuantizeConfigJson, ConfigTarget::kConfigJsonSection}) {
     if (Status status = planner.Plan(target); !status) return status;
   }
   // A file that already stands without checkpoint_format was made so by its packer; one that is written anew must not
   // leave it to chance, since to every loader a missing key means gptq.
-  if (planner.writes_whole() && settled->IsOpen("checkpoint_format")) draft.plan().open.push_back("checkpoint_format");
-  for (std::string& warning : settled->warnings) draft.plan().warnings.push_back(std::move(warning));
+  if (planner.writes_whole() && settled.IsOpen("checkpoint_format")) draft.plan().open.push_back("checkpoint_format");
+  for (const std::string& warning : settled.warnings) draft.plan().warnings.push_back(warning);
   for (const Assumption& a : options.assumptions) draft.plan().assumed.push_back(a.key + "=" + a.value);
   return Ok();
+}
+
+Status PlanConfigs(const FixOptions& options, Draft& draft) {
+  const Result<SettledSettings> settled = SettleSettings(draft.exam(), options.assumptions);
+  return settled ? PlanSettled(options, *settled, draft) : Status(settled.error());
 }
 
 }  // namespace gptq_doctor

@@ -36,6 +36,10 @@ Result<Plan> MakePlan(const Examination& exam, const FixOptions& options);
 Status PlanConfigs(const FixOptions& options, Draft& draft);     // config_plan.cc
 Status PlanIndex(const FixOptions& options, Draft& draft);       // index_plan.cc
 Status PlanWeightName(const FixOptions& options, Draft& draft);  // weights_plan.cc
+// PlanConfigs for settings that are settled before.
+Status PlanSettled(const FixOptions& options, const SettledSettings& settled, Draft& draft);
+// model_file_base_name of both configuration files, where it names another weight file than model.safetensors.
+Status PlanBaseName(Draft& draft);  // weights_plan.cc
 
 }  // namespace gptq_doctor
 

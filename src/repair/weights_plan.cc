@@ -51,6 +51,10 @@ Status PlanWeightName(const FixOptions&, Draft& draft) {
             .codes = {std::string(kCode)},
             .reasons = {"transformers, vLLM and GPTQModel look for model.safetensors and not for this name"}};
   draft.Rename(std::move(edit));
+  return PlanBaseName(draft);
+}
+
+Status PlanBaseName(Draft& draft) {
   for (const char* name : {"quantize_config.json", "config.json"}) {
     if (Status status = RenameBase(draft, name); !status) return status;
   }
