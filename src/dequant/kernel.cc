@@ -27,13 +27,21 @@ float LoadFloat(const char* at, Dtype dtype) {
   }
 }
 
+// F16 or BF16, rounded to nearest even.
 void StoreFloat(float value, Dtype dtype, char* at) {
-  if (dtype == Dtype::kF32) {
-    std::memcpy(at, &value, sizeof value);
-    return;
-  }
   const uint16_t bits = dtype == Dtype::kF16 ? FloatToHalf(value) : FloatToBfloat(value);
   std::memcpy(at, &bits, sizeof bits);
+}
+
+void StoreFloats(std::span<const float> values, Dtype dtype, bool avx2, char* out) {
+  size_t done = 0;
+  if (dtype == Dtype::kF32) {
+    std::memcpy(out, values.data(), values.size_bytes());
+    done = values.size();
+  } else if (avx2) {
+    done = static_cast<size_t>(RoundFloatsAvx2(values.data(), static_cast<int64_t>(values.size()), dtype, out));
+  }
+  for (; done < values.size(); ++done) StoreFloat(values[done], dtype, out + 2 * done);
 }
 
 std::vector<float> LoadFloats(std::span<const char> bytes, Dtype dtype) {
@@ -54,6 +62,24 @@ std::vector<uint32_t> GroupOf(const PackedModule& m) {
     }
   }
   return out;
+}
+
+// `count` words of one row to streams that lie `apart` bytes from each other.
+template <size_t kWord>
+void Scatter(const char* from, size_t count, size_t apart, char* to) {
+  for (size_t n = 0; n < count; ++n) std::memcpy(to + n * apart, from + n * kWord, kWord);
+}
+
+// Each code's value from the table of its group.
+template <size_t kWidth>
+void LookUp(const DequantPlan::Scratch& scratch, std::span<const uint32_t> group_of, int bits, char* out) {
+  const char* table = scratch.table.data();
+  const uint8_t* codes = scratch.codes.data();
+  const uint32_t* groups = group_of.data();
+  for (size_t k = 0; k < scratch.codes.size(); ++k) {
+    const size_t entry = (size_t{groups[k]} << bits) + codes[k];
+    std::memcpy(out + k * kWidth, table + entry * kWidth, kWidth);
+  }
 }
 
 // The g with group_of[k] == k / g for all k; 0 where there is none.
@@ -140,15 +166,17 @@ DequantPlan::DequantPlan(const PackedModule& module, CpuPath path)
     zeros_ = DecodeZeros(module);
   }
   uniform_group_ = UniformGroup(group_of_);
-  vector_ = path == CpuPath::kAuto && CpuHasAvx2() && float_zeros_.empty() && module.pack_bits == 32 &&
-            (module.bits == 4 || module.bits == 8) && module.in_features % 32 == 0;
+  avx2_ = path == CpuPath::kAuto && CpuHasAvx2();
+  // Blocks of 32 input channels must lie in one group.
+  whole_blocks_ = avx2_ && float_zeros_.empty() && module.pack_bits == 32 && (module.bits == 4 || module.bits == 8) &&
+                  module.in_features % 32 == 0 && uniform_group_ > 0 &&
+                  (uniform_group_ % 32 == 0 || module.groups == 1);
 }
 
 void DequantPlan::Rows(int64_t first_row, int64_t rows, Dtype dtype, std::span<char> out) const {
   assert(first_row >= 0 && rows >= 0 && first_row + rows <= module_.out_features);
   assert(out.size() >= static_cast<size_t>(rows * module_.in_features) * ElementBytes(dtype));
-  // Blocks of 32 input channels must lie in one group for the vector paths.
-  if (vector_ && uniform_group_ > 0 && (uniform_group_ % 32 == 0 || module_.groups == 1)) {
+  if (whole_blocks_) {
     const Avx2Job job{.bits = module_.bits,
                       .in_features = module_.in_features,
                       .out_features = module_.out_features,
@@ -162,37 +190,55 @@ void DequantPlan::Rows(int64_t first_row, int64_t rows, Dtype dtype, std::span<c
     rows -= done;
     out = out.subspan(static_cast<size_t>(done * module_.in_features) * ElementBytes(dtype));
   }
-  RowsScalar(first_row, rows, dtype, out.data());
+  RowsGeneric(first_row, rows, dtype, out.data());
 }
 
-void DequantPlan::RowsScalar(int64_t first_row, int64_t rows, Dtype dtype, char* out) const {
-  // Panels of a few hundred KB: codes [K, panel] unpacked once, then written transposed.
-  const int64_t inputs = module_.in_features, outputs = module_.out_features;
-  const int64_t panel = std::clamp<int64_t>((1 << 18) / std::max<int64_t>(inputs, 1), 1, 64);
-  const size_t width = ElementBytes(dtype);
-  const int64_t words = PackedWords(inputs, module_.bits, module_.pack_bits);
-  const size_t word = static_cast<size_t>(module_.pack_bits) / 8;
-  std::vector<char> columns;
-  std::vector<uint8_t> codes(static_cast<size_t>(inputs * panel));
-  for (int64_t row = first_row; row < first_row + rows; row += panel) {
-    const int64_t take = std::min(panel, first_row + rows - row);
-    columns.resize(static_cast<size_t>(words * take) * word);
-    for (int64_t r = 0; r < words; ++r) {
-      std::memcpy(&columns[static_cast<size_t>(r * take) * word],
-                  &module_.qweight[static_cast<size_t>(r * outputs + row) * word], static_cast<size_t>(take) * word);
+void DequantPlan::RowsGeneric(int64_t first_row, int64_t rows, Dtype dtype, char* out) const {
+  constexpr int64_t kPanel = 64;  // columns that are turned at a time: four cache lines of each row of words
+  const auto inputs = static_cast<size_t>(module_.in_features), outputs = static_cast<size_t>(module_.out_features);
+  const size_t word = static_cast<size_t>(module_.pack_bits) / 8, width = ElementBytes(dtype);
+  const auto words = static_cast<size_t>(PackedWords(module_.in_features, module_.bits, module_.pack_bits));
+  const size_t stream = words * word, apart = stream + 64;  // streams at powers of two would share cache sets
+  std::vector<char> streams(apart * static_cast<size_t>(kPanel));
+  Scratch scratch{.codes = std::vector<uint8_t>(inputs), .floats = {}, .table = {}};
+  for (int64_t row = 0; row < rows; row += kPanel) {
+    const auto take = static_cast<size_t>(std::min(kPanel, rows - row)), first = static_cast<size_t>(first_row + row);
+    const auto scatter = word == 4 ? Scatter<4> : word == 2 ? Scatter<2> : word == 1 ? Scatter<1> : Scatter<8>;
+    for (size_t r = 0; r < words; ++r) {
+      scatter(&module_.qweight[(r * outputs + first) * word], take, apart, &streams[r * word]);
     }
-    UnpackColumns(columns, words, take, module_.bits, module_.pack_bits, module_.layout, inputs,
-                  std::span(codes).first(static_cast<size_t>(inputs * take)));
-    for (int64_t n = 0; n < take; ++n) {
-      char* at = out + static_cast<size_t>((row - first_row + n) * inputs) * width;
-      for (int64_t k = 0; k < inputs; ++k, at += width) {
-        const size_t cell = static_cast<size_t>(group_of_[static_cast<size_t>(k)] * outputs + row + n);
-        const uint8_t code = codes[static_cast<size_t>(k * take + n)];
-        const float value = float_zeros_.empty() ? scales_[cell] * static_cast<float>(code - zeros_[cell])
-                                                 : scales_[cell] * static_cast<float>(code) - float_zeros_[cell];
-        StoreFloat(value, dtype, at);
-      }
+    for (size_t n = 0; n < take; ++n) {
+      UnpackRow(std::span(streams).subspan(n * apart, stream), module_.bits, module_.pack_bits, module_.layout,
+                scratch.codes);
+      Row(first + n, dtype, scratch, out + (static_cast<size_t>(row) + n) * inputs * width);
     }
+  }
+}
+
+void DequantPlan::Row(size_t n, Dtype dtype, Scratch& scratch, char* out) const {
+  const auto outputs = static_cast<size_t>(module_.out_features), groups = static_cast<size_t>(module_.groups);
+  const auto value = [&](size_t group, uint32_t code) {
+    const size_t cell = group * outputs + n;
+    return float_zeros_.empty() ? scales_[cell] * static_cast<float>(static_cast<int>(code) - zeros_[cell])
+                                : scales_[cell] * static_cast<float>(code) - float_zeros_[cell];
+  };
+  // A table of what every code means in every group is worth it where it is smaller than the row.
+  const size_t entries = groups << module_.bits;
+  const bool by_table = entries * 2 <= scratch.codes.size();
+  scratch.floats.resize(by_table ? entries : scratch.codes.size());
+  if (!by_table) {
+    for (size_t k = 0; k < scratch.codes.size(); ++k) scratch.floats[k] = value(group_of_[k], scratch.codes[k]);
+    return StoreFloats(scratch.floats, dtype, avx2_, out);
+  }
+  for (size_t i = 0; i < entries; ++i) {
+    scratch.floats[i] = value(i >> module_.bits, static_cast<uint32_t>(i) & ((1u << module_.bits) - 1));
+  }
+  scratch.table.resize(entries * ElementBytes(dtype));
+  StoreFloats(scratch.floats, dtype, avx2_, scratch.table.data());
+  if (dtype == Dtype::kF32) {
+    LookUp<4>(scratch, group_of_, module_.bits, out);
+  } else {
+    LookUp<2>(scratch, group_of_, module_.bits, out);
   }
 }
 

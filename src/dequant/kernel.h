@@ -61,15 +61,24 @@ class DequantPlan {
   explicit DequantPlan(const PackedModule& module, CpuPath path = CpuPath::kAuto);
   void Rows(int64_t first_row, int64_t rows, Dtype dtype, std::span<char> out) const;
 
+  struct Scratch {  // of one row
+    std::vector<uint8_t> codes;
+    std::vector<float> floats;
+    std::vector<char> table;
+  };
+
  private:
-  void RowsScalar(int64_t first_row, int64_t rows, Dtype dtype, char* out) const;
+  // Any packing and grouping.
+  void RowsGeneric(int64_t first_row, int64_t rows, Dtype dtype, char* out) const;
+  void Row(size_t n, Dtype dtype, Scratch& scratch, char* out) const;
   PackedModule module_;
   std::vector<float> scales_;       // [G, N]
   std::vector<uint16_t> zeros_;     // [G, N], empty for kFloat
   std::vector<float> float_zeros_;  // kFloat only
   std::vector<uint32_t> group_of_;  // [K]
   int64_t uniform_group_ = 0;       // group_of_[k] == k / uniform_group_, else 0
-  bool vector_ = false;
+  bool avx2_ = false;               // the processor has it and it is wanted
+  bool whole_blocks_ = false;       // the vector kernels' conditions hold
 };
 
 }  // namespace gptq_doctor

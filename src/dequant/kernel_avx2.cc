@@ -184,11 +184,21 @@ int64_t DequantizeRowsAvx2(const Avx2Job& job, int64_t first_row, int64_t rows, 
   return done;
 }
 
+int64_t RoundFloatsAvx2(const float* values, int64_t count, Dtype dtype, char* out) {
+  int64_t done = 0;
+  for (; done + 16 <= count; done += 16) {
+    const __m256i halves = ToSixteenBits(_mm256_loadu_ps(values + done), _mm256_loadu_ps(values + done + 8), dtype);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * done), halves);
+  }
+  return done;
+}
+
 }  // namespace gptq_doctor
 
 #else
 
 namespace gptq_doctor {
+int64_t RoundFloatsAvx2(const float*, int64_t, Dtype, char*) { return 0; }
 int64_t DequantizeRowsAvx2(const Avx2Job&, int64_t, int64_t, Dtype, char*) { return 0; }
 }  // namespace gptq_doctor
 

@@ -21,6 +21,9 @@ struct Avx2Job {
 // Writes as many of the rows as come in whole panels of eight, from the first on, and returns how many that were.
 int64_t DequantizeRowsAvx2(const Avx2Job& job, int64_t first_row, int64_t rows, Dtype dtype, char* out);
 
+// Rounds to F16 or BF16, nearest even. Returns how many are done, all but the last few.
+int64_t RoundFloatsAvx2(const float* values, int64_t count, Dtype dtype, char* out);
+
 }  // namespace gptq_doctor
 
 #endif  // GPTQ_DOCTOR_DEQUANT_KERNEL_AVX2_H_

@@ -59,29 +59,68 @@ uint64_t LoadWord(const char* from, int pack_bits) {
 
 void StoreWord(char* to, uint64_t word, int pack_bits) { std::memcpy(to, &word, static_cast<size_t>(pack_bits / 8)); }
 
-// Decodes the first `count` codes of one block.
-void DecodeBlock(const uint64_t* words, int bits, int pack_bits, CodeLayout layout, int count, uint8_t* codes) {
-  if (layout == CodeLayout::kContinuous) {
-    for (int i = 0; i < count; ++i) {
-      const int bit = i * bits, word = bit / pack_bits, shift = bit % pack_bits;
-      uint64_t field = words[word] >> shift;
-      if (shift + bits > pack_bits) field |= words[word + 1] << (pack_bits - shift);
-      codes[i] = static_cast<uint8_t>(field & ((1u << bits) - 1));
-    }
-    return;
+// Eight neighbouring fields of `width` bits to a byte each: `width` bytes of a little-endian stream hold exactly eight
+// fields, whatever its words are.
+class Spreader {
+ public:
+  explicit Spreader(int width)
+      : width_(width),
+        fours_((uint64_t{1} << (4 * width)) - 1),
+        twos_(((uint64_t{1} << (2 * width)) - 1) * 0x0000000100000001),
+        ones_(((uint64_t{1} << width) - 1) * 0x0001000100010001) {}
+  uint64_t operator()(uint64_t fields) const {
+    fields = (fields & fours_) | (fields >> (4 * width_) & fours_) << 32;
+    fields = (fields & twos_) | (fields >> (2 * width_) & twos_) << 16;
+    return (fields & ones_) | (fields >> width_ & ones_) << 8;
   }
-  std::fill_n(codes, count, uint8_t{0});
+
+ private:
+  int width_;
+  uint64_t fours_, twos_, ones_;
+};
+
+// The eight bytes at `at`, fewer where the stream ends.
+uint64_t LoadEight(std::span<const char> bytes, size_t at) {
+  if (at + 8 <= bytes.size()) return LoadLe64(bytes.data() + at);
+  uint64_t out = 0;
+  if (at < bytes.size()) std::memcpy(&out, bytes.data() + at, bytes.size() - at);
+  return out;
+}
+
+// `eight(i)` gives codes i to i + 7.
+template <typename Eight>
+void FillByEights(std::span<uint8_t> codes, const Eight& eight) {
+  const size_t whole = codes.size() / 8 * 8;
+  uint8_t* to = codes.data();
+  for (size_t i = 0; i < whole; i += 8) {
+    const uint64_t some = eight(i);
+    std::memcpy(to + i, &some, 8);
+  }
+  if (whole == codes.size()) return;
+  const uint64_t rest = eight(whole);
+  std::memcpy(to + whole, &rest, codes.size() - whole);
+}
+
+void UnpackContinuous(std::span<const char> words, int bits, std::span<uint8_t> codes) {
+  const Spreader spread(bits);
+  FillByEights(codes, [&](size_t i) { return spread(LoadEight(words, i / 8 * static_cast<size_t>(bits))); });
+}
+
+void UnpackPlanar(std::span<const char> words, int bits, std::span<uint8_t> codes) {
   const Planes planes = PlanesOf(bits);
-  int first_word = 0, low = 0;
-  for (int p = 0; p < planes.count; ++p) {
-    const int width = planes.width[static_cast<size_t>(p)], fields = 32 / width;
-    for (int i = 0; i < count; ++i) {
-      const uint64_t part = words[first_word + i / fields] >> (i % fields * width) & ((1u << width) - 1);
-      codes[i] = static_cast<uint8_t>(codes[i] | part << low);
+  const auto block_bytes = static_cast<size_t>(bits) * 4;
+  FillByEights(codes, [&](size_t i) {
+    uint64_t eight = 0;
+    size_t plane = i / 32 * block_bytes;
+    int low = 0;
+    for (int p = 0; p < planes.count; ++p) {
+      const int width = planes.width[static_cast<size_t>(p)];
+      eight |= Spreader(width)(LoadEight(words, plane + i % 32 / 8 * static_cast<size_t>(width))) << low;
+      plane += static_cast<size_t>(width) * 4;
+      low += width;
     }
-    first_word += width;
-    low += width;
-  }
+    return eight;
+  });
 }
 
 void EncodeBlock(const uint8_t* codes, int bits, int pack_bits, CodeLayout layout, int count, uint64_t* words) {
@@ -115,35 +154,15 @@ void EncodeBlock(const uint8_t* codes, int bits, int pack_bits, CodeLayout layou
 
 }  // namespace
 
-void UnpackRow(std::span<const char> words, int bits, int pack_bits, CodeLayout layout, std::span<uint8_t> codes) {
+void UnpackRow(std::span<const char> words, int bits, [[maybe_unused]] int pack_bits, CodeLayout layout,
+               std::span<uint8_t> codes) {
   assert(Supported(bits, pack_bits, layout));
-  const auto count = static_cast<int64_t>(codes.size());
+  [[maybe_unused]] const auto count = static_cast<int64_t>(codes.size());
   assert(static_cast<int64_t>(words.size()) * 8 >= PackedWords(count, bits, pack_bits) * pack_bits);
-  if (bits == 8) {  // the stream is little-endian whatever the word size
-    std::memcpy(codes.data(), words.data(), codes.size());
-    return;
-  }
-  if (bits == 4) {
-    const size_t pairs = codes.size() / 2;
-    for (size_t i = 0; i < pairs; ++i) {
-      const auto byte = static_cast<uint8_t>(words[i]);
-      codes[2 * i] = byte & 15;
-      codes[2 * i + 1] = byte >> 4;
-    }
-    if (codes.size() % 2 != 0) codes.back() = static_cast<uint8_t>(words[pairs]) & 15;
-    return;
-  }
-  const Block block = BlockOf(bits, pack_bits, layout);
-  const size_t word_bytes = static_cast<size_t>(pack_bits / 8);
-  const size_t available = words.size() / word_bytes;
-  size_t word = 0;
-  for (int64_t done = 0; done < count; done += block.codes) {
-    uint64_t buffer[kMaxBlockWords] = {};
-    for (int i = 0; i < block.words && word < available; ++i, ++word) {
-      buffer[i] = LoadWord(words.data() + word * word_bytes, pack_bits);
-    }
-    const auto some = static_cast<int>(std::min<int64_t>(block.codes, count - done));
-    DecodeBlock(buffer, bits, pack_bits, layout, some, codes.data() + done);
+  if (layout == CodeLayout::kContinuous) {
+    UnpackContinuous(words, bits, codes);
+  } else {
+    UnpackPlanar(words, bits, codes);
   }
 }
 
@@ -171,19 +190,16 @@ void UnpackColumns(std::span<const char> words, int64_t rows, int64_t columns, i
     }
     return;
   }
-  const Block block = BlockOf(bits, pack_bits, layout);
-  for (int64_t done = 0, row = 0; done < count; done += block.codes, row += block.words) {
-    const auto some = static_cast<int>(std::min<int64_t>(block.codes, count - done));
-    const auto present = static_cast<int>(std::min<int64_t>(block.words, rows - row));
-    for (int64_t n = 0; n < columns; ++n) {
-      uint64_t buffer[kMaxBlockWords] = {};
-      uint8_t decoded[kMaxBlockCodes];
-      for (int i = 0; i < present; ++i) {
-        buffer[i] = LoadWord(words.data() + ((row + i) * columns + n) * word_bytes, pack_bits);
-      }
-      DecodeBlock(buffer, bits, pack_bits, layout, some, decoded);
-      for (int i = 0; i < some; ++i) codes[static_cast<size_t>((done + i) * columns + n)] = decoded[i];
+  const auto width = static_cast<size_t>(word_bytes);
+  std::vector<char> stream(static_cast<size_t>(rows) * width);
+  std::vector<uint8_t> column(static_cast<size_t>(count));
+  for (int64_t n = 0; n < columns; ++n) {
+    for (int64_t row = 0; row < rows; ++row) {
+      std::memcpy(&stream[static_cast<size_t>(row) * width],
+                  &words[static_cast<size_t>((row * columns + n) * word_bytes)], width);
     }
+    UnpackRow(stream, bits, pack_bits, layout, column);
+    for (int64_t k = 0; k < count; ++k) codes[static_cast<size_t>(k * columns + n)] = column[static_cast<size_t>(k)];
   }
 }
 
