@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hostile_headers.h"
+#include "measure.h"
 #include "model/model_dir.h"
 #include "model/tensor_index.h"
 #include "model_maker.h"
@@ -30,30 +31,6 @@ namespace {
 
 constexpr int kRounds = 7, kRepeats = 3;  // best of 3 medians of 7
 constexpr uint64_t kHostileBytes = 99'000'000;
-
-// Elapsed time, or the processor time of this process: the two agree for one thread on an idle machine, and on a busy
-// one the latter still compares.
-double Milliseconds(const std::function<void()>& job, clockid_t clock = CLOCK_MONOTONIC) {
-  const auto now = [clock] {
-    timespec time{};
-    clock_gettime(clock, &time);
-    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-  };
-  const double start = now();
-  job();
-  return now() - start;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-void Require(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "header_bench: %s\n", what);
-  std::exit(1);
-}
 
 // --- The yardsticks ---
 
@@ -338,15 +315,13 @@ bool BenchHostile(const std::filesystem::path& root, bool quick) {
 int Run(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--one") == 0) return ReadOne(argv[2]);
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-  std::string pattern = (std::filesystem::temp_directory_path() / "header-bench-XXXXXX").string();
-  Require(mkdtemp(pattern.data()) != nullptr, "no temporary directory");
-  const std::filesystem::path root = pattern;
+  const TempRoot temporary;
+  const std::filesystem::path& root = temporary.path();
   bool good = BenchModel("qwen2.5-3b", Qwen3B(), root, {});
   good = BenchModel("qwen2.5-72b", Qwen72B(), root, {}) && good;
   good = BenchModel("deepseek-r1", DeepSeekR1(), root, {.ratio = 8, .faster = 10}) && good;
   good = BenchSlope(root, quick) && good;
   good = BenchHostile(root, quick) && good;
-  std::filesystem::remove_all(root);
   return good ? 0 : 1;
 }
 

@@ -16,17 +16,18 @@ int RankOf(std::string_view dtype) { return dtype == "F32" ? 0 : dtype == "I32" 
 
 class Maker {
  public:
-  explicit Maker(bool bias) : bias_(bias) {}
+  explicit Maker(bool bias, uint64_t shrink = 1) : bias_(bias), shrink_(shrink) {}
   void Plain(std::string name, std::vector<uint64_t> shape, const char* dtype = "F16") {
-    model_.tensors.push_back({std::move(name), dtype, std::move(shape)});
+    for (uint64_t& dim : shape) dim = Shrunk(dim);
+    Add(std::move(name), std::move(shape), dtype);
   }
-  void Linear(const std::string& stem, uint64_t in, uint64_t out) {
-    const uint64_t groups = (in + kGroup - 1) / kGroup;
-    Plain(stem + ".qweight", {in * kBits / 32, out}, "I32");
-    Plain(stem + ".qzeros", {groups, out * kBits / 32}, "I32");
-    Plain(stem + ".scales", {groups, out}, "F16");
-    Plain(stem + ".g_idx", {in}, "I32");
-    if (bias_) Plain(stem + ".bias", {out});
+  void Linear(const std::string& stem, uint64_t full_in, uint64_t full_out) {
+    const uint64_t in = Shrunk(full_in), out = Shrunk(full_out), groups = (in + kGroup - 1) / kGroup;
+    Add(stem + ".qweight", {in * kBits / 32, out}, "I32");
+    Add(stem + ".qzeros", {groups, out * kBits / 32}, "I32");
+    Add(stem + ".scales", {groups, out}, "F16");
+    Add(stem + ".g_idx", {in}, "I32");
+    if (bias_) Add(stem + ".bias", {out}, "F16");
   }
   void GatedMlp(const std::string& stem, uint64_t hidden, uint64_t width) {
     Linear(stem + "gate_proj", hidden, width);
@@ -36,7 +37,14 @@ class Maker {
   MadeModel& model() { return model_; }
 
  private:
+  // Whole words of codes along both dimensions.
+  uint64_t Shrunk(uint64_t dim) const { return shrink_ == 1 ? dim : (dim / shrink_ + 7) / 8 * 8; }
+  void Add(std::string name, std::vector<uint64_t> shape, const char* dtype) {
+    model_.tensors.push_back({std::move(name), dtype, std::move(shape)});
+  }
+
   bool bias_;
+  uint64_t shrink_;
   MadeModel model_;
 };
 
@@ -103,8 +111,8 @@ std::string DeepSeekConfig(uint64_t layers) {
          "\"bfloat16\"\n}\n";
 }
 
-MadeModel DeepSeek(uint64_t layers, uint64_t shards, uint64_t at_most) {
-  Maker maker(false);
+MadeModel DeepSeek(uint64_t layers, uint64_t shards, uint64_t at_most, uint64_t shrink = 1) {
+  Maker maker(false, shrink);
   maker.Plain("model.embed_tokens.weight", {129280, kHidden}, "BF16");
   for (uint64_t i = 0; i < layers && maker.model().tensors.size() < at_most; ++i)
     DeepSeekLayer(maker, i, i < 3 ? 0 : 256);
@@ -178,7 +186,33 @@ uint64_t MadeTensor::bytes() const {
 MadeModel Qwen3B() { return Qwen2(36, 2048, 11008, 256, 151936, true, 1); }
 // The MLP is padded to 29696, as the Qwen documentation advises for group size 128 and tensor parallelism.
 MadeModel Qwen72B() { return Qwen2(80, 8192, 29696, 1024, 152064, false, 11); }
-MadeModel DeepSeekR1() { return DeepSeek(61, 80, ~uint64_t{0}); }
+MadeModel DeepSeekR1(uint64_t shrink) { return DeepSeek(61, 80, ~uint64_t{0}, shrink); }
+
+MadeModel Llama(uint64_t layers) {
+  Maker maker(false);
+  maker.Plain("model.embed_tokens.weight", {32000, 4096});
+  for (uint64_t i = 0; i < layers; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    maker.Plain(layer + "input_layernorm.weight", {4096});
+    for (const char* name : {"q_proj", "k_proj", "v_proj", "o_proj"}) {
+      maker.Linear(layer + "self_attn." + name, 4096, 4096);
+    }
+    maker.Plain(layer + "post_attention_layernorm.weight", {4096});
+    maker.GatedMlp(layer + "mlp.", 4096, 11008);
+  }
+  maker.Plain("model.norm.weight", {4096});
+  maker.Plain("lm_head.weight", {32000, 4096});
+  maker.model().config = "{\n  \"model_type\": \"llama\",\n  \"torch_dtype\": \"float16\"\n}\n";
+  return maker.model();
+}
+
+MadeModel OneLinear(uint64_t in, uint64_t out, uint64_t vocab) {
+  Maker maker(false);
+  maker.Plain("model.embed_tokens.weight", {vocab, 16384});
+  maker.Linear("model.layers.0.mlp.up_proj", in, out);
+  maker.model().config = "{\n  \"model_type\": \"llama\"\n}\n";
+  return maker.model();
+}
 
 MadeModel OfSize(uint64_t tensors, bool one_file) {
   constexpr uint64_t kPerLayer = 257 * 12 + 28, kPerShard = 2'250;

@@ -1,0 +1,77 @@
+#include "measure.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+extern char** environ;
+
+namespace gptq_doctor::bench {
+
+double Milliseconds(const std::function<void()>& job, clockid_t clock) {
+  const auto now = [clock] {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+  };
+  const double start = now();
+  job();
+  return now() - start;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void Require(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "bench: %s\n", what);
+  std::exit(1);
+}
+
+bool PrintLimit(const char* what, double value, double limit, const char* unit) {
+  const bool held = value <= limit;
+  std::printf("  %-48s %8.2f%s, limit <= %.1f%s: %s\n", what, value, unit, limit, unit, held ? "held" : "MISSED");
+  return held;
+}
+
+TempRoot::TempRoot() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "gptq-doctor-bench-XXXXXX").string();
+  Require(mkdtemp(pattern.data()) != nullptr, "no temporary directory");
+  path_ = pattern;
+}
+
+TempRoot::~TempRoot() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+ChildRun RunChild(const std::vector<std::string>& arguments) {
+  std::vector<std::string> copies = arguments;
+  std::vector<char*> argv;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  ChildRun out;
+  out.milliseconds = Milliseconds([&] {
+    pid_t child = -1;
+    Require(posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) == 0, "cannot start a process");
+    int status = 0;
+    rusage usage{};
+    Require(wait4(child, &status, 0, &usage) == child && status == 0, "the program failed");
+    out.peak_kib = usage.ru_maxrss;
+  });
+  posix_spawn_file_actions_destroy(&actions);
+  return out;
+}
+
+}  // namespace gptq_doctor::bench

@@ -1,0 +1,47 @@
+#ifndef GPTQ_DOCTOR_BENCH_MEASURE_H_
+#define GPTQ_DOCTOR_BENCH_MEASURE_H_
+
+// What the benchmarks measure with. The machine's state moves all figures alike, so limits are ratios of what was
+// measured in the same rounds.
+
+#include <ctime>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace gptq_doctor::bench {
+
+// Elapsed time, or the processor time of this process: the two agree for one thread on an idle machine, and on a busy
+// one the latter still compares.
+double Milliseconds(const std::function<void()>& job, clockid_t clock = CLOCK_MONOTONIC);
+double Median(std::vector<double> values);
+// Ends the program with `what` where something that a benchmark relies on does not hold.
+void Require(bool good, const char* what);
+// "  what  value, limit <= 3: held", and whether it is.
+bool PrintLimit(const char* what, double value, double limit, const char* unit = "");
+
+// A directory under the system's temporary one, removed with the object.
+class TempRoot {
+ public:
+  TempRoot();
+  ~TempRoot();
+  TempRoot(const TempRoot&) = delete;
+  TempRoot& operator=(const TempRoot&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// A run of a program, standard output left out. The peak counts what this process had resident as well.
+struct ChildRun {
+  double milliseconds = 0;
+  long peak_kib = 0;
+};
+// Ends the benchmark where the program fails.
+ChildRun RunChild(const std::vector<std::string>& arguments);
+
+}  // namespace gptq_doctor::bench
+
+#endif  // GPTQ_DOCTOR_BENCH_MEASURE_H_
