@@ -205,6 +205,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/check_options.cc
   src/cli/cmd_apply.cc
   src/cli/cmd_check.cc
+  src/cli/cmd_completions.cc
   src/cli/cmd_config.cc
   src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
@@ -215,6 +216,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_tensors.cc
   src/cli/cmd_why.cc
   src/cli/commands.cc
+  src/cli/completion_words.cc
   src/cli/interrupt.cc
   src/cli/log.cc
   src/cli/main.cc

@@ -9,6 +9,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/bad_input_test.cc
   cli/check_test.cc
   cli/cli_test.cc
+  cli/completions_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
   cli/mapping_test.cc

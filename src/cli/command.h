@@ -51,6 +51,7 @@ std::unique_ptr<Command> MakeCheck();
 std::unique_ptr<Command> MakeDequantize();
 std::unique_ptr<Command> MakeWhy();
 std::unique_ptr<Command> MakeLoaders();
+std::unique_ptr<Command> MakeCompletions();
 
 }  // namespace gptq_doctor
 

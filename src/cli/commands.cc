@@ -56,6 +56,11 @@ constexpr CommandRow kCommands[] = {
     {"rules", kLookUp, "list every rule", "rules --format json", MakeRules},
     {"loaders", kLookUp, "list what is known of loaders, for which versions and since when", "loaders --format json",
      MakeLoaders},
+    {"completions", kLookUp, "print what completes commands and options in a shell",
+     "completions bash > /etc/bash_completion.d/gptq-doctor\n"
+     "completions zsh > \"${fpath[1]}/_gptq-doctor\"\n"
+     "completions fish > ~/.config/fish/completions/gptq-doctor.fish",
+     MakeCompletions},
 };
 
 }  // namespace
