@@ -195,6 +195,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/support.cc
   src/rules/table_config.cc
   src/rules/table_files.cc
+  src/rules/table_index.cc
   src/rules/table_model.cc
   src/rules/table_rest.cc
   src/rules/table_structure.cc

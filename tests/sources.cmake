@@ -75,6 +75,8 @@ set(GPTQ_DOCTOR_TESTS
   rules/config_cases.cc
   rules/file_cases.cc
   rules/findings_test.cc
+  rules/healthy_models_test.cc
+  rules/known_cases_test.cc
   rules/policy_test.cc
   rules/rule_cases_test.cc
   rules/structure_cases.cc
@@ -86,5 +88,6 @@ set(GPTQ_DOCTOR_TEST_SUPPORT
   support/model_builder.cc
   support/model_directory.cc
   support/packer.cc
+  support/problem_models.cc
   support/process.cc
 )

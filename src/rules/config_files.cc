@@ -84,19 +84,24 @@ size_t SpelledSize(const JsonValue& value) { return value.range.end - value.rang
 
 void CheckConfigMissing(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
-  if (!exam.quant.is_gptq || !WholeDirectory(input)) return;
+  const std::string kind = exam.kind();
+  // Other formats that loaders know by quant_method alone; the rest have markers of their own.
+  constexpr std::string_view kByMethod[] = {"awq", "compressed-tensors", "fp8", "bitsandbytes", "marlin", "qqq"};
+  const bool foreign = std::find(std::begin(kByMethod), std::end(kByMethod), kind) != std::end(kByMethod);
+  if ((!exam.quant.is_gptq && !foreign) || !WholeDirectory(input)) return;
   if (!GptqFiles(exam).empty() || AnyOf(exam, ConfigReading::kMalformed) || AnyOf(exam, ConfigReading::kForeign))
     return;
   // A config.json that cannot be read may hold the section; it has its own finding.
   if (exam.configs.model.present && !exam.configs.model.readable) return;
   Observation report;
   report.cause = "missing";
-  report.message =
-      "no file tells a loader that this is GPTQ: loaders that need one stop, others run it dense with random weights";
+  report.message = "no file tells a loader that this is " + (exam.quant.is_gptq ? std::string("GPTQ") : kind) +
+                   ": loaders that need one stop, others run it dense with random weights";
   report.evidence.push_back(
       "looked for quantize_config.json, quant_config.json, quantization_config.json and quantization_config in "
       "config.json");
-  report.fix = FixCommand(input, "certain", "write quantize_config.json and config.json's quantization_config");
+  if (exam.quant.is_gptq)
+    report.fix = FixCommand(input, "certain", "write quantize_config.json and config.json's quantization_config");
   sink.Add(std::move(report));
 }
 

@@ -165,10 +165,14 @@ void CheckMethod(const RuleInput& input, FindingSink& sink) {
         file.quant_method && (file.quant_method->starts_with("auto-round") ||
                               file.quant_method->starts_with("auto_round") || file.quant_method->starts_with("intel/"));
     if (umbrella) continue;
-    const bool known = std::any_of(FormatTable().begin(), FormatTable().end(), [&](const FormatRow& row) {
-      return row.family == kind &&
-             std::find(row.config_methods.begin(), row.config_methods.end(), declared) != row.config_methods.end();
-    });
+    // Repacked layouts go by checkpoint_format: quant_method gptq alone means plain GPTQ tensors.
+    const bool repacked = kind == "marlin" || kind == "bitblas";
+    const bool labelled = file.settings.checkpoint_format && file.settings.checkpoint_format->starts_with(kind);
+    const bool known = !(repacked && declared == "gptq" && !labelled) &&
+                       std::any_of(FormatTable().begin(), FormatTable().end(), [&](const FormatRow& row) {
+                         return row.family == kind && std::find(row.config_methods.begin(), row.config_methods.end(),
+                                                                declared) != row.config_methods.end();
+                       });
     if (known) continue;
     Observation report =
         KeyReport(file, file.settings.checkpoint_format == "marlin" ? "checkpoint_format" : "quant_method");

@@ -157,9 +157,31 @@ void CheckMetadataMissing(const RuleInput& input, FindingSink& sink) {
   sink.Add(std::move(report));
 }
 
+// A base name that the settings announce and that no weight file has.
+void CheckAnnouncedName(const RuleInput& input, FindingSink& sink) {
+  const Examination& exam = input.exam;
+  for (const QuantConfigFile* file : GptqFiles(exam)) {
+    const JsonValue* value = file->Find("model_file_base_name");
+    const std::string* name = value == nullptr ? nullptr : value->AsString();
+    if (name == nullptr || name->empty() || exam.tensors.shards.empty()) continue;
+    const bool found = std::any_of(exam.dir.files.begin(), exam.dir.files.end(), [&](const ModelFile& one) {
+      return one.entry.name.starts_with(*name + ".") || one.entry.name.starts_with(*name + "-0");
+    });
+    if (found) continue;
+    Observation report = KeyReport(*file, "model_file_base_name");
+    report.cause = "announced";
+    report.value = *name;
+    report.message = PlaceName(*file) + " announces " + *name + ".safetensors, and the weight file is " +
+                     exam.tensors.shards.front().file + ": AutoGPTQ stops with FileNotFoundError";
+    sink.Add(std::move(report));
+  }
+}
+
 void CheckPackerName(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
-  if (!WholeDirectory(input) || exam.tensors.index.valid || exam.tensors.shards.size() != 1) return;
+  if (!WholeDirectory(input)) return;
+  CheckAnnouncedName(input, sink);
+  if (exam.tensors.index.valid || exam.tensors.shards.size() != 1) return;
   const std::string& file = exam.tensors.shards.front().file;
   if (!file.starts_with("gptq_model-")) return;
   Observation report;

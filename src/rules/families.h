@@ -16,7 +16,8 @@ namespace gptq_doctor {
 
 std::span<const Rule> ConfigRules();     // GD101..GD139: quantization settings
 std::span<const Rule> ModelRules();      // GD140..GD199: the rest of the directory's configuration
-std::span<const Rule> FileRules();       // GD2xx
+std::span<const Rule> FileRules();       // GD201..GD229: weight files and headers
+std::span<const Rule> IndexRules();      // GD230..GD299: shards, the index, left-overs
 std::span<const Rule> StructureRules();  // GD3xx
 std::span<const Rule> ValueRules();      // GD4xx
 std::span<const Rule> LoaderRules();     // GD5xx

@@ -17,9 +17,9 @@ constexpr Rule kRules[] = {
     {.code = "GD101",
      .name = "config-missing",
      .severity = Severity::kError,
-     .title = "No file says that the model is GPTQ",
-     .what =
-         "The tensors are GPTQ's, and neither quantize_config.json nor a quantization_config in config.json exists.",
+     .title = "No file says how the model is quantized",
+     .what = "The tensors are GPTQ's (or AWQ's, compressed-tensors', ...), and neither quantize_config.json nor a "
+             "quantization_config in config.json exists.",
      .why = "GPTQModel and AutoGPTQ stop. transformers builds dense layers, prints that qweight, qzeros and scales "
             "were not used, and runs with random weights. vLLM ends in a "
             "KeyError.",

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "loaders/models.h"
 #include "loaders/support.h"
+#include "support/problem_models.h"
 
 namespace gptq_doctor::testing {
 namespace {
@@ -23,106 +24,6 @@ TEST_P(ConfigCases, AreTold) {
   const LoaderOutcome outcome = Ask(row.build(), row.selector);
   EXPECT_EQ(outcome.outcome, row.outcome) << row.thread << "\n" << Describe(outcome);
   EXPECT_NE(outcome.message.find(row.message), std::string::npos) << row.thread << "\n" << Describe(outcome);
-}
-
-ModelBuilder SectionOnly() {
-  ModelBuilder builder = Healthy();
-  NoSideFile(builder);
-  return builder;
-}
-ModelBuilder Bare() {
-  ModelBuilder builder = Healthy();
-  NoSection(builder);
-  NoSideFile(builder);
-  return builder;
-}
-ModelBuilder Without(const char* key) {
-  ModelBuilder builder = Healthy();
-  Both(builder, {{key, nullptr}});
-  return builder;
-}
-ModelBuilder PastedWithoutMethod() {
-  ModelBuilder builder = Healthy({.bits = 8});
-  Section(builder, {{"quant_method", nullptr}});
-  builder.WeightName("gptq_model-8bit-128g.safetensors");
-  return builder;
-}
-ModelBuilder WrongArchitecture() {
-  ModelBuilder builder = Healthy();
-  Type(builder, "qwen3", "Qwen3ForCausalLM");
-  Config(builder, {{"hidden_size", 512}});
-  return builder;
-}
-ModelBuilder WrongGroup() {
-  ModelBuilder builder;
-  builder.Layers(1).Sizes(256, 2048, 128, 128).Quant({.group_size = -1}).WithConfigs();
-  Both(builder, {{"group_size", 1024}});
-  return builder;
-}
-ModelBuilder AutoGptqOutput() {
-  ModelBuilder builder = Healthy();
-  NoSection(builder);
-  builder.WeightName("gptq_model-4bit-128g.safetensors");
-  return builder;
-}
-ModelBuilder Sharded() {
-  ModelBuilder builder = Healthy();
-  builder.Shards(3);
-  return builder;
-}
-ModelBuilder ShardMissing() {
-  ModelBuilder builder = Sharded();
-  builder.Remove("model-00002-of-00003.safetensors");
-  return builder;
-}
-ModelBuilder StaleIndex() {
-  ModelBuilder builder = Healthy();
-  builder.Shards(2);
-  Json index = Read(builder, "model.safetensors.index.json");
-  for (auto& [name, file] : index["weight_map"].items()) {
-    if (file == "model-00002-of-00002.safetensors") file = "model-00002-of-00004.safetensors";
-  }
-  builder.File("model.safetensors.index.json", index.dump());
-  return builder;
-}
-ModelBuilder NoQweight() {
-  ModelBuilder builder = Healthy();
-  builder.RemoveTensor("model.layers.1.mlp.up_proj.qweight");
-  return builder;
-}
-ModelBuilder NoWeights() {
-  ModelBuilder builder = Healthy();
-  builder.Remove("model.safetensors");
-  return builder;
-}
-ModelBuilder LfsPointer() {
-  ModelBuilder builder = Healthy();
-  builder.File("model.safetensors",
-               "version https://git-lfs.github.com/spec/v1\noid "
-               "sha256:4cac6ae4b1a2c3b4f9d3c44f4b3c0ee4ab7a8b9ba8c5d2ff6a0c1c9c6a1d9ac2\nsize 4067319744\n");
-  return builder;
-}
-ModelBuilder Truncated() {
-  ModelBuilder builder = Healthy();
-  std::string file = builder.Build().at("model.safetensors");
-  file.resize(file.size() - 1000);
-  builder.File("model.safetensors", file);
-  return builder;
-}
-ModelBuilder NoMetadata() {
-  ModelBuilder builder = Healthy();
-  builder.Metadata({});
-  return builder;
-}
-ModelBuilder PickleInside() {
-  ModelBuilder builder = Healthy();
-  builder.File("model.safetensors", std::string("PK\x03\x04\x14\0\0\0\b\0", 10) + std::string(5000, 'x'));
-  return builder;
-}
-ModelBuilder WithKey(const char* key, const char* value) {
-  ModelBuilder builder = Healthy();
-  Both(builder, {{key, value}});
-  return builder;
 }
 
 INSTANTIATE_TEST_SUITE_P(

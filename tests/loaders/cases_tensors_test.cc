@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "loaders/models.h"
 #include "loaders/support.h"
+#include "support/problem_models.h"
 
 namespace gptq_doctor::testing {
 namespace {
@@ -24,140 +25,6 @@ TEST_P(TensorCases, AreTold) {
   const LoaderOutcome outcome = Ask(row.build(), row.selector, row.options);
   EXPECT_EQ(outcome.outcome, row.outcome) << row.thread << "\n" << Describe(outcome);
   EXPECT_NE(outcome.message.find(row.message), std::string::npos) << row.thread << "\n" << Describe(outcome);
-}
-
-ModelBuilder Dtype(const char* dtype, const GptqOptions& quant = {}) {
-  ModelBuilder builder = Healthy(quant);
-  Config(builder, {{"torch_dtype", dtype}});
-  return builder;
-}
-ModelBuilder Mixture(bool quantized_router, bool quantized_experts = true) {
-  ModelBuilder builder = Healthy();
-  Type(builder, "qwen3_moe", "Qwen3MoeForCausalLM");
-  for (int layer = 0; layer < 2; ++layer) {
-    const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.";
-    for (const char* leaf : {"gate_proj", "up_proj", "down_proj"}) {
-      for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"}) builder.RemoveTensor(mlp + leaf + part);
-    }
-    for (int expert = 0; expert < 2; ++expert) {
-      const std::string stem = mlp + "experts." + std::to_string(expert) + ".";
-      const bool quantized = quantized_experts || expert == 0;
-      const auto add = [&](const std::string& name, int64_t in, int64_t out) {
-        if (quantized) {
-          Quantized(builder, name, in, out);
-        } else {
-          builder.Tensor(DenseTensor(name + ".weight", {static_cast<uint64_t>(out), static_cast<uint64_t>(in)}));
-        }
-      };
-      add(stem + "gate_proj", 256, 128);
-      add(stem + "up_proj", 256, 128);
-      add(stem + "down_proj", 128, 256);
-    }
-    if (quantized_router) {
-      Quantized(builder, mlp + "gate", 256, 64);
-    } else {
-      builder.Tensor(DenseTensor(mlp + "gate.weight", {8, 256}));
-    }
-  }
-  return builder;
-}
-ModelBuilder Mixtral() {
-  ModelBuilder builder = Mixture(false);
-  Type(builder, "mixtral", "MixtralForCausalLM");
-  return builder;
-}
-ModelBuilder Vision(const char* model_type) {
-  GptqOptions quant;
-  quant.bias = true;
-  ModelBuilder builder = Healthy(quant);
-  Type(builder, model_type, "Qwen2VLForConditionalGeneration");
-  builder.Tensor(DenseTensor("visual.blocks.0.attn.proj.weight", {160, 160}));
-  builder.Tensor(DenseTensor("visual.blocks.1.attn.proj.weight", {160, 160}));
-  return builder;
-}
-ModelBuilder MixedInsideFused() {
-  ModelBuilder builder = Healthy();
-  builder.Override("q_proj", {.bits = 8});
-  return builder;
-}
-ModelBuilder PlainPart() {
-  ModelBuilder builder = Healthy();
-  Plain(builder, "model.layers.1.self_attn.k_proj", 256, 128);
-  return builder;
-}
-ModelBuilder PlainDown() {
-  ModelBuilder builder = Healthy();
-  Plain(builder, "model.layers.1.mlp.down_proj", 512, 256);
-  return builder;
-}
-ModelBuilder WrongKeepList() {
-  ModelBuilder builder = Healthy();
-  Section(builder, {{"modules_in_block_to_quantize", {{"mlp.gate_proj", "mlp.up_proj"}, {"mlp.down_proj"}}}});
-  return builder;
-}
-ModelBuilder ScoreHead() {
-  ModelBuilder builder = Healthy();
-  Type(builder, "qwen2", "Qwen2ForSequenceClassification");
-  builder.Tensor(DenseTensor("score.weight", {2, 256}));
-  return builder;
-}
-ModelBuilder TiedHeadStored(const char* model_type) {
-  ModelBuilder builder = Healthy();
-  Config(builder, {{"tie_word_embeddings", true}, {"model_type", model_type}});
-  return builder;
-}
-ModelBuilder Biases(const char* model_type) {
-  GptqOptions quant;
-  quant.bias = true;
-  ModelBuilder builder = Healthy(quant);
-  Config(builder, {{"model_type", model_type}});
-  return builder;
-}
-ModelBuilder LabelOnly(const char* label, const GptqOptions& quant) {
-  ModelBuilder builder = Healthy(quant);
-  Both(builder, {{"checkpoint_format", label}});
-  return builder;
-}
-ModelBuilder ZeroWords() {
-  ModelBuilder builder = Healthy({.group_size = -1});
-  for (int layer = 0; layer < 2; ++layer) {
-    builder.Tensor({"model.layers." + std::to_string(layer) + ".mlp.up_proj.qweight", "I32", {32, 512}, ""});
-  }
-  return builder;
-}
-ModelBuilder Width(int64_t intermediate) {
-  ModelBuilder builder;
-  builder.Layers(2).Sizes(512, intermediate, 128, 128).Quant({.group_size = 64}).WithConfigs();
-  return builder;
-}
-
-ModelBuilder MarlinTensors() {
-  ModelBuilder builder = Healthy();
-  for (int layer = 0; layer < 2; ++layer) {
-    for (const char* name : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-                             "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
-      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
-      const uint64_t in = std::string(name) == "mlp.down_proj" ? 512 : 256;
-      const std::string leaf(name);
-      const uint64_t out = leaf.starts_with("mlp.") && leaf != "mlp.down_proj"        ? 512
-                           : leaf == "self_attn.k_proj" || leaf == "self_attn.v_proj" ? 128
-                                                                                      : 256;
-      for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"}) builder.RemoveTensor(stem + part);
-      builder.Tensor({stem + ".B", "I32", {in / 16, out * 2}, ""});
-      builder.Tensor({stem + ".s", "F16", {in / 128, out}, ""});
-    }
-  }
-  return builder;
-}
-ModelBuilder NoGIdx() {
-  GptqOptions quant;
-  quant.g_idx = false;
-  return Healthy(quant);
-}
-ModelBuilder FewerLayersInConfig() {
-  ModelBuilder builder = Healthy();
-  Config(builder, {{"num_hidden_layers", 1}});
-  return builder;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -199,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
         TensorCase{"no g_idx, ExLlamaV2", NoGIdx, "exllamav2", Outcome::kLoads, ""},
         TensorCase{"no g_idx, llama.cpp", NoGIdx, "llama.cpp@main", Outcome::kRejects,
                    "KeyError: 'model.layers.0.mlp.down_proj.g_idx'"},
-        TensorCase{"AutoGPTQ#521", MarlinTensors, "autogptq@0.7.1", Outcome::kRejects,
+        TensorCase{"AutoGPTQ#521", [] { return MarlinTensors(); }, "autogptq@0.7.1", Outcome::kRejects,
                    "QuantLinear() does not have a parameter or a buffer named B."},
         TensorCase{"AutoGPTQ#581",
                    [] {
@@ -327,39 +194,14 @@ TEST(NamedDirectory, SaysOtherGroupsThanTheFile) {
 
 // GPTQ-for-LLaMa#62: files of March 2023 with float zeros.
 TEST(MarchFiles, LackQzeros) {
-  ModelBuilder builder = Healthy({.group_size = -1});
-  for (int layer = 0; layer < 2; ++layer) {
-    for (const auto& [name, out] : {std::pair{"self_attn.q_proj", 256},
-                                    {"self_attn.k_proj", 128},
-                                    {"self_attn.v_proj", 128},
-                                    {"self_attn.o_proj", 256},
-                                    {"mlp.gate_proj", 512},
-                                    {"mlp.up_proj", 512},
-                                    {"mlp.down_proj", 256}}) {
-      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
-      builder.RemoveTensor(stem + ".qzeros").RemoveTensor(stem + ".g_idx");
-      builder.Tensor(DenseTensor(stem + ".scales", {static_cast<uint64_t>(out), 1}, "F32"));
-      builder.Tensor(DenseTensor(stem + ".zeros", {static_cast<uint64_t>(out), 1}, "F32"));
-    }
-  }
-  const LoaderOutcome outcome = Ask(builder, "text-generation-webui@2023");
+  const LoaderOutcome outcome = Ask(FloatZerosOfMarch(), "text-generation-webui@2023");
   EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
   EXPECT_NE(outcome.message.find("Missing key(s) in state_dict"), std::string::npos) << Describe(outcome);
 }
 
 // llm-compressor#959: another tool's tensors without any configuration.
 TEST(OtherTools, WithoutConfigurationStopAtTheirFirstTensor) {
-  ModelBuilder builder;
-  builder.Layers(2).Sizes(128, 256).Dense();
-  for (int layer = 0; layer < 2; ++layer) {
-    for (const char* name : {"self_attn.q_proj", "mlp.down_proj"}) {
-      const std::string stem = "model.layers." + std::to_string(layer) + "." + name;
-      const uint64_t in = std::string(name) == "mlp.down_proj" ? 256 : 128;
-      builder.Tensor({stem + ".weight", "I8", {128, in}, ""});
-      builder.Tensor(DenseTensor(stem + ".weight_scale", {128, 1}));
-    }
-  }
-  const LoaderOutcome outcome = Ask(builder, "vllm@0.15");
+  const LoaderOutcome outcome = Ask(OtherToolUndeclared(), "vllm@0.15");
   EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
   EXPECT_NE(outcome.message.find("KeyError: 'layers.0.mlp.down_proj.weight_scale'"), std::string::npos)
       << Describe(outcome);

@@ -1,4 +1,5 @@
 #include "rules/rule_cases.h"
+#include "support/problem_models.h"
 
 namespace gptq_doctor::testing {
 namespace {
@@ -15,25 +16,6 @@ std::function<Directory()> Dynamic(const std::string& pattern, Json value) {
   return Settings([pattern, value](Json& json) { json["dynamic"][pattern] = value; });
 }
 Directory Healthy() { return GoodFiles(); }
-
-// AWQ's GEMM layout: qweight packed along the output axis.
-ModelBuilder Awq(const std::string& method) {
-  ModelBuilder builder;
-  builder.Dense();
-  for (int layer = 0; layer < 2; ++layer) {
-    for (const char* part : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"}) {
-      const std::string stem = "model.layers." + std::to_string(layer) + "." + part;
-      builder.RemoveTensor(stem + ".weight");
-      builder.Tensor({stem + ".qweight", "I32", {128, 16}, std::string(128 * 16 * 4, '\x37')});
-      builder.Tensor({stem + ".qzeros", "I32", {4, 16}, std::string(4 * 16 * 4, '\x77')});
-      builder.Tensor(DenseTensor(stem + ".scales", {4, 128}));
-    }
-  }
-  builder.File(
-      "quantize_config.json",
-      Json({{"bits", 4}, {"group_size", 32}, {"desc_act", false}, {"sym", true}, {"quant_method", method}}).dump());
-  return builder;
-}
 
 Json ModuleList(const std::vector<std::string>& names) {
   Json list = Json::array();
@@ -73,6 +55,8 @@ std::vector<RuleCase> Presence() {
   return {
       {"GD101", "no settings at all", kError, [] { return Directory(ModelBuilder().Quant({.group_size = 32})); },
        Healthy},
+      {"GD101", "another tool's tensors", kError, [] { return Directory(OtherToolUndeclared()); },
+       [] { return Directory(AwqTensors("awq")); }, "compressed-tensors"},
       {"GD102", "section only", kNote, [] { return Directory(Good().Remove("quantize_config.json")); }, Healthy},
       {"GD103", "separate file only", kWarning,
        [] {
@@ -192,7 +176,10 @@ std::vector<RuleCase> ModuleSets() {
       {"GD116", "wrong bits", kError, Dynamic("+:.*down_proj", {{"bits", 8}}), Dynamic("+:.*down_proj", {{"bits", 4}})},
       {"GD117", "q_proj alone", kWarning, Dynamic("+:.*\\.q_proj", {{"bits", 4}}),
        Dynamic("+:.*\\.(q|k|v|qkv)_proj", {{"bits", 4}})},
-      {"GD118", "AWQ under gptq", kError, [] { return Directory(Awq("gptq")); }, [] { return Directory(Awq("awq")); }},
+      {"GD118", "AWQ under gptq", kError, [] { return Directory(AwqTensors("gptq")); },
+       [] { return Directory(AwqTensors("awq")); }},
+      {"GD118", "Marlin under gptq", kError, [] { return Directory(MarlinTensors("gptq")); },
+       [] { return Directory(MarlinTensors("marlin")); }, "the tensors are marlin"},
       {"GD119", "dense", kError,
        [] {
          return Directory(ModelBuilder().Dense().File(

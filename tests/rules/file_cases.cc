@@ -130,6 +130,11 @@ std::function<Directory()> Sharded(std::function<void(Files&)> edit) {
 std::function<Directory()> Index(std::function<void(Json&)> edit) {
   return Sharded([edit](Files& files) { files = EditJson(files, kIndex, edit); });
 }
+std::function<Directory()> Announcing(const char* base_name) {
+  return [base_name] {
+    return Directory(EditSettings(GoodFiles(), [&](Json& json) { json["model_file_base_name"] = base_name; }));
+  };
+}
 Directory GoodShards() {
   static const Files shards = Good().Shards(2).Build();
   return shards;
@@ -185,6 +190,7 @@ std::vector<RuleCase> IndexCases() {
       {"GD242", "custom", kNote, [] { return Directory(Good().WeightName("wizard-4bit.safetensors")); }, Healthy},
       {"GD242", "AutoGPTQ", kNote, [] { return Directory(Good().WeightName("gptq_model-4bit-32g.safetensors")); },
        Healthy},
+      {"GD242", "announced", kNote, Announcing("Wizard-7B-4bit"), Announcing("model"), "announces Wizard-7B-4bit"},
       {"GD243", "none", kError, [] { return Directory(Good().Remove(kShard)); }, Healthy},
   };
 }
