@@ -104,6 +104,11 @@ bool StageGptqModelGate(Walk& walk) {
         kGate, std::string(kNoQuantizeConfig));
   }
   walk.Step("gate", "nothing says that the model is quantized: hands it to transformers", kGate);
+  if (walk.declared.method == "auto-round") {
+    walk.Degrade(Outcome::kUnknown, "method", "transformers leaves auto-round to the package auto-round, not examined",
+                 kGate);
+    return false;
+  }
   walk.files.clear();
   const bool single = walk.exam.dir.Has("model.safetensors") || walk.exam.dir.Has("model.safetensors.index.json");
   if (!single) {

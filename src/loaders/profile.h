@@ -78,6 +78,7 @@ struct MethodFacts {
   bool case_sensitive = true;
   bool required = false;
   std::string_view missing_message;
+  std::string_view elsewhere;  // a method that another quantizer of the same library takes, with a package of its own
   UnknownMethod unknown = UnknownMethod::kIgnored;
   std::string_view unknown_message;     // {x}
   std::string_view not_string_message;  // {t} its Python type, {v}; empty: null counts as absent
@@ -193,6 +194,8 @@ struct ModuleFacts {
   ModuleRule rule = ModuleRule::kByTensors;
   bool dynamic = false;           // reads `dynamic`
   bool modules_in_block = false;  // reads modules_in_block_to_quantize
+  bool stacked_experts = false;   // experts are one parameter, routers no linear layers: what becomes of packed ones is
+                                  // not known
   LmHeadRule lm_head = LmHeadRule::kNever;
   std::span<const ArchitectureRow> architectures;  // empty: any that the base library knows
   bool fold_type_case = false;                     // model_type is lower-cased for the look-up

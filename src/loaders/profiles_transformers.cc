@@ -71,6 +71,7 @@ constexpr MethodFacts kMethod444 = {.accepted = kMethods,
 constexpr MethodFacts kMethod455 = {.accepted = kMethods,
                                     .required = true,
                                     .missing_message = kNoMethod,
+                                    .elsewhere = "auto-round",  // AutoRoundConfig, AutoRoundQuantizer
                                     .unknown = UnknownMethod::kDenseModel,
                                     .unknown_message = kUnknown455,
                                     .source = kAuto};
@@ -166,6 +167,13 @@ constexpr Profile kRow455b = {.loader = "transformers",
                               .modules = kModules,
                               .tensors = Tensors(kUnused4, kSizeMismatch, MetadataRule::kKnownFormat),
                               .stages = kStages};
+// transformers 5: src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so
+// the other mixtures.
+constexpr ModuleFacts kModules5 = [] {
+  ModuleFacts facts = kModules;
+  facts.stacked_experts = true;
+  return facts;
+}();
 constexpr Profile kRow5 = {
     .loader = "transformers",
     .version = "5.0",
@@ -184,7 +192,7 @@ constexpr Profile kRow5 = {
     .limits = kLimits,
     .files = kFiles5,
     .kernels = kOptimumGptqModelKernels,
-    .modules = kModules,
+    .modules = kModules5,
     .tensors = Tensors(kReport5, kMismatch5, MetadataRule::kIgnored),
     .stages = kStages};
 

@@ -426,6 +426,11 @@ bool StageMethod(Walk& walk) {
     walk.Step("method", "recognises quant_method " + method, facts.source);
     return true;
   }
+  if (!facts.elsewhere.empty() && method == facts.elsewhere) {
+    walk.Degrade(Outcome::kUnknown, "method",
+                 "leaves " + method + " to a quantizer with a package of its own, which is not examined", facts.source);
+    return false;
+  }
   const std::string message = walk.Message(facts.unknown_message, {{"x", read.method}, {"v", read.method}});
   switch (facts.unknown) {
     case UnknownMethod::kIgnored:

@@ -145,6 +145,8 @@ bool StageModules(Walk& walk) {
       if (effect.excluded == digest.count) walk.built[i] = Built::kDense;
       if (effect.unknown || (effect.excluded > 0 && effect.excluded < digest.count)) walk.built[i] = Built::kUnknown;
     }
+    const bool of_mixture = digest.part == Part::kExpert || digest.part == Part::kRouter;
+    if (build && rule.stacked_experts && of_mixture) walk.built[i] = Built::kUnknown;
     (walk.built[i] == Built::kQuantized ? quantized : plain) += digest.count;
   }
   if (!walk.dense_model) {

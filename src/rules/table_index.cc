@@ -128,8 +128,9 @@ constexpr Rule kRules[] = {
      .name = "unusual-weight-name",
      .severity = Severity::kNote,
      .title = "Loaders look for other file names",
-     .what = "The weight file has a name of its own, such as gptq_model-4bit-128g.safetensors, or the settings announce a "
-             "model_file_base_name that no file has.",
+     .what =
+         "The weight file has a name of its own, such as gptq_model-4bit-128g.safetensors, or the settings announce a "
+         "model_file_base_name that no file has.",
      .why = "transformers looks for model.safetensors or its index only and reports that there is no such file; "
             "AutoGPTQ finds its own names or needs model_basename (without the "
             "extension); vLLM and SGLang take every .safetensors file.",

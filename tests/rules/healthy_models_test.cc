@@ -23,7 +23,7 @@ struct Family {
   std::string name;
   std::string layers;  // prefix of a layer, before its number
   std::vector<Linear> linears;
-  std::vector<std::string> norms;                             // under the layer
+  std::vector<std::string> norms;                                      // under the layer
   std::vector<std::pair<std::string, std::vector<uint64_t>>> outside;  // dense tensors and their shapes
   Json config;
   bool norm_bias = false;
@@ -82,12 +82,12 @@ const std::vector<std::pair<std::string, std::vector<uint64_t>>> kLlamaOutside =
     {"lm_head.weight", {kVocab, kHidden}}};
 
 Family Llama() {
-  return {"Llama", "model.layers.", Join(Attention(false), GatedMlp("mlp.")), kLlamaNorms, kLlamaOutside,
-          CommonConfig("llama", "LlamaForCausalLM")};
+  return {"Llama",     "model.layers.", Join(Attention(false), GatedMlp("mlp.")),
+          kLlamaNorms, kLlamaOutside,   CommonConfig("llama", "LlamaForCausalLM")};
 }
 Family Qwen2() {
-  Family family = {"Qwen2", "model.layers.", Join(Attention(true), GatedMlp("mlp.")), kLlamaNorms, kLlamaOutside,
-                   CommonConfig("qwen2", "Qwen2ForCausalLM")};
+  Family family = {"Qwen2",     "model.layers.", Join(Attention(true), GatedMlp("mlp.")),
+                   kLlamaNorms, kLlamaOutside,   CommonConfig("qwen2", "Qwen2ForCausalLM")};
   // Official files of this family carry zero-filled biases of every quantized layer.
   for (Linear& linear : family.linears) linear.bias = true;
   return family;
@@ -100,13 +100,13 @@ Family Qwen2Tied() {
   return family;
 }
 Family Qwen3() {
-  Family family = {"Qwen3", "model.layers.", Join(Attention(false), GatedMlp("mlp.")), kLlamaNorms, kLlamaOutside,
-                   CommonConfig("qwen3", "Qwen3ForCausalLM")};
+  Family family = {"Qwen3",     "model.layers.", Join(Attention(false), GatedMlp("mlp.")),
+                   kLlamaNorms, kLlamaOutside,   CommonConfig("qwen3", "Qwen3ForCausalLM")};
   return family;
 }
 Family Qwen2Moe() {
-  Family family = {"Qwen2-MoE", "model.layers.", Attention(true), kLlamaNorms, kLlamaOutside,
-                   CommonConfig("qwen2_moe", "Qwen2MoeForCausalLM")};
+  Family family = {"Qwen2-MoE", "model.layers.", Attention(true),
+                   kLlamaNorms, kLlamaOutside,   CommonConfig("qwen2_moe", "Qwen2MoeForCausalLM")};
   family.linears = Join(family.linears, Experts("mlp.experts.", GatedMlp("")));
   family.linears = Join(family.linears, GatedMlp("mlp.shared_expert."));
   family.linears.push_back({"mlp.gate", 256, 4, false});
@@ -118,8 +118,8 @@ Family Qwen2Moe() {
   return family;
 }
 Family Mixtral() {
-  Family family = {"Mixtral", "model.layers.", Attention(false), kLlamaNorms, kLlamaOutside,
-                   CommonConfig("mixtral", "MixtralForCausalLM")};
+  Family family = {"Mixtral",   "model.layers.", Attention(false),
+                   kLlamaNorms, kLlamaOutside,   CommonConfig("mixtral", "MixtralForCausalLM")};
   const std::vector<Linear> parts = {{"w1", 256, 512}, {"w2", 512, 256}, {"w3", 256, 512}};
   family.linears = Join(family.linears, Experts("block_sparse_moe.experts.", parts));
   family.linears.push_back({"block_sparse_moe.gate", 256, 4, false});
@@ -187,8 +187,8 @@ Family Gpt2() {
   return family;
 }
 Family Gemma() {
-  Family family = {"Gemma", "model.layers.", Join(Attention(false), GatedMlp("mlp.")), kLlamaNorms, kLlamaOutside,
-                   CommonConfig("gemma", "GemmaForCausalLM")};
+  Family family = {"Gemma",     "model.layers.", Join(Attention(false), GatedMlp("mlp.")),
+                   kLlamaNorms, kLlamaOutside,   CommonConfig("gemma", "GemmaForCausalLM")};
   family.outside.pop_back();
   family.config.erase("tie_word_embeddings");  // its class ties by default
   return family;
@@ -204,8 +204,14 @@ Family Gemma2() {
 }
 
 Json Settings(const Family& family) {
-  Json settings = {{"bits", 4},          {"group_size", 128},      {"damp_percent", 0.01}, {"desc_act", false},
-                   {"sym", true},        {"static_groups", false}, {"true_sequential", true}, {"quant_method", "gptq"},
+  Json settings = {{"bits", 4},
+                   {"group_size", 128},
+                   {"damp_percent", 0.01},
+                   {"desc_act", false},
+                   {"sym", true},
+                   {"static_groups", false},
+                   {"true_sequential", true},
+                   {"quant_method", "gptq"},
                    {"checkpoint_format", "gptq"}};
   if (!family.modules.empty()) settings["modules_in_block_to_quantize"] = Json::parse(family.modules);
   return settings;
@@ -235,9 +241,7 @@ Files Build(const Family& family, int shards) {
   Json index;
   uint64_t total = 0;
   for (int shard = 0; shard < shards; ++shard) {
-    const auto at = [&](int s) {
-      return tensors.begin() + static_cast<std::ptrdiff_t>(tensors.size()) * s / shards;
-    };
+    const auto at = [&](int s) { return tensors.begin() + static_cast<std::ptrdiff_t>(tensors.size()) * s / shards; };
     const std::vector<TestTensor> part(at(shard), at(shard + 1));
     char name[64];
     std::snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", shard + 1, shards);

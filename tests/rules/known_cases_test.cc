@@ -42,22 +42,24 @@ Directory Json2(const char* name, const char* text) {
 
 std::vector<KnownCase> Configuration() {
   return {
-      {"C001", "vllm#13612", [] { return Directory(ModelBuilder().Layers(2).Sizes(128, 256).Dense()); }, "GD120", kNote},
+      {"C001", "vllm#13612", [] { return Directory(ModelBuilder().Layers(2).Sizes(128, 256).Dense()); }, "GD120",
+       kNote},
       {"C002", "text-generation-inference#962", [] { return Directory(SectionOnly()); }, "GD102", kNote},
       {"C003", "GPTQModel#1080", [] { return Directory(SectionOnly()); }, "GD102", kNote},
       {"C004", "llm-compressor#959", [] { return Directory(OtherToolUndeclared()); }, "GD101", kError},
       {"C006", "text-generation-webui#761", [] { return Directory(Bare()); }, "GD101", kError},
       {"C007", "optimum#1360", [] { return Directory(SectionOnly()); }, "GD102", kNote},
-      {"C008", "Qwen#601, first fault", [] { return Directory(PastedWithoutMethod()); }, "GD104", kError, "quant_method"},
+      {"C008", "Qwen#601, first fault", [] { return Directory(PastedWithoutMethod()); }, "GD104", kError,
+       "quant_method"},
       {"C008", "Qwen#601, second fault", [] { return Directory(PastedWithoutMethod()); }, "GD242", kNote},
       {"C009", "Qwen2.5-32B copy with another config", [] { return Directory(WrongArchitecture()); }, "GD143", kError},
       {"C010", "vllm PR 40294", [] { return Directory(Without("desc_act")); }, "GD104", kWarning, "desc_act"},
       {"C011", "AutoGPTQ#22", [] { return Directory(WrongGroup()); }, "GD107", kError, "1024"},
       {"C012", "GPTQModel PR 535", [] { return Directory(Bare()); }, "GD101", kError},
       {"C017", "GPTQModel#1354",
-       [] {
-         return With([](ModelBuilder& b) { Section(b, {{"use_exllama", true}, {"disable_exllama", true}}); });
-       },
+       [] { return With([](ModelBuilder& b) {
+              Section(b, {{"use_exllama", true}, {"disable_exllama", true}});
+            }); },
        "GD112", kWarning},
       {"C018", "vllm#28843", [] { return Directory(Dtype("float32")); }, "GD148", kWarning, "float32"},
   };
@@ -67,8 +69,7 @@ std::vector<KnownCase> Kernels() {
   return {
       {"C014", "AutoGPTQ#323", [] { return Directory(Healthy({.desc_act = true})); }, "GD149", kNote},
       {"C015", "LlamaFactory#4677", [] { return Directory(Dtype("bfloat16")); }, "GD148", kNote, "bfloat16"},
-      {"C019", "GPTQModel#2824", [] { return Directory(Healthy({.bits = 8, .v2 = true})); }, "GD502", kNote,
-       "gptq_v2"},
+      {"C019", "GPTQModel#2824", [] { return Directory(Healthy({.bits = 8, .v2 = true})); }, "GD502", kNote, "gptq_v2"},
       {"C020", "text-generation-webui#3255", [] { return Directory(Healthy({.bits = 3, .group_size = -1})); }, "GD503",
        kNote},
       {"C059", "llm-compressor#57", [] { return Directory(Width(384)); }, "GD313", kNote},
@@ -106,8 +107,10 @@ std::vector<KnownCase> Layouts() {
       {"C033", "GPTQ-for-LLaMa#62", [] { return Directory(FloatZerosOfMarch()); }, "GD315", kNote},
       {"C034", "text-generation-inference#601", [] { return Directory(NoGIdx()); }, "GD316", kNote},
       {"C035", "AutoGPTQ#521", [] { return Directory(MarlinTensors()); }, "GD118", kError},
-      {"C035", "AutoGPTQ#581",
-       [] { return With([](ModelBuilder& b) { SideFile(b, {{"is_marlin_format", true}}); }); }, "GD113", kError},
+      {"C035", "AutoGPTQ#581", [] { return With([](ModelBuilder& b) {
+                                      SideFile(b, {{"is_marlin_format", true}});
+                                    }); },
+       "GD113", kError},
       {"C036", "text-generation-inference#1322", [] { return Directory(AwqTensors("gptq")); }, "GD118", kError},
       {"C037", "llama.cpp#5139", [] { return Directory(Healthy({.bits = 8})); }, "GD503", kError, "llama.cpp",
        "llama.cpp@2024"},
@@ -124,8 +127,8 @@ std::vector<KnownCase> Modules() {
       {"C042", "GPTQModel#2271", [] { return Directory(Mixture(false, false)); }, "GD311", kWarning},
       {"C043", "auto-round#2174", [] { return Directory(MixedInsideFused()); }, "GD306", kWarning},
       {"C044", "vllm PR 10169", [] { return Directory(Vision("qwen2_vl")); }, "GD123", kNote},
-      {"C045", "vllm#11671",
-       [] { return With([](ModelBuilder& b) { Quantized(b, "score", 256, 2); }); }, "GD312", kWarning},
+      {"C045", "vllm#11671", [] { return With([](ModelBuilder& b) { Quantized(b, "score", 256, 2); }); }, "GD312",
+       kWarning},
       {"C046", "vllm PR 25455", [] { return Directory(WrongKeepList()); }, "GD122", kError},
       {"C063", "sglang PR 577", [] { return Directory(TiedHeadStored("gemma")); }, "GD309", kWarning},
       {"C064", "Qwen3#714", [] { return Directory(Biases("qwen2")); }, "GD417", kNote},
@@ -149,10 +152,10 @@ std::vector<KnownCase> Around() {
        [] { return With([](ModelBuilder& b) { b.Remove("tokenizer.json").Remove("tokenizer_config.json"); }); },
        "GD144", kWarning},
       {"C050", "LlamaFactory#4677",
-       [] {
-         return With([](ModelBuilder& b) { Section(b, {{"dataset", {"some text", "more text"}}}); });
-       },
-       "GD114", kWarning},
+       [] { return With([](ModelBuilder& b) {
+              Section(b, {{"dataset", {"some text", "more text"}}});
+            }); }, "GD114",
+       kWarning},
       {"C052", "vllm#26343", [] { return Directory(Healthy({.bits = 2, .v2 = true})); }, "GD504", kNote},
       {"C055", "vllm PR 38966", [] { return Directory(LabelOnly("gptq", {.v2 = true})); }, "GD109", kError},
       {"C056", "GPTQModel#1294", [] { return Directory(ZeroWords()); }, "GD414", kError},

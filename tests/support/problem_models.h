@@ -44,7 +44,7 @@ ModelBuilder Width(int64_t intermediate);
 ModelBuilder MarlinTensors(const char* checkpoint_format = "gptq");
 ModelBuilder NoGIdx();
 ModelBuilder FewerLayersInConfig();
-ModelBuilder FloatZerosOfMarch();    // GPTQ-for-LLaMa of March 2023: `zeros` in F32, scales as [out, 1]
+ModelBuilder FloatZerosOfMarch();  // GPTQ-for-LLaMa of March 2023: `zeros` in F32, scales as [out, 1]
 // AWQ's GEMM layout, qweight packed along the output axis, under a quant_method of choice.
 ModelBuilder AwqTensors(const std::string& method);
 ModelBuilder OtherToolUndeclared();  // int8 weights with weight_scale, no settings anywhere
