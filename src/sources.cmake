@@ -14,6 +14,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/text_match.cc
   src/base/text_table.cc
   src/base/thread_pool.cc
+  src/dequant/convert.cc
+  src/dequant/convert_checks.cc
+  src/dequant/convert_files.cc
   src/dequant/dense_config.cc
   src/dequant/dequantize.cc
   src/dequant/kernel.cc
@@ -24,6 +27,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/dequant/module_slab.cc
   src/dequant/offers.cc
   src/dequant/producers.cc
+  src/dequant/repack.cc
   src/dequant/shard_plan.cc
   src/dequant/zeros.cc
   src/diagnose_architecture.cc
@@ -208,6 +212,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_check.cc
   src/cli/cmd_completions.cc
   src/cli/cmd_config.cc
+  src/cli/cmd_convert.cc
   src/cli/cmd_dequantize.cc
   src/cli/cmd_fix.cc
   src/cli/cmd_inspect.cc

@@ -10,17 +10,20 @@ set(GPTQ_DOCTOR_TESTS
   cli/check_test.cc
   cli/cli_test.cc
   cli/completions_test.cc
+  cli/convert_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
   cli/mapping_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
+  dequant/convert_test.cc
   dequant/dequantize_test.cc
   dequant/kernel_test.cc
   dequant/mapping_file_test.cc
   dequant/mapping_test.cc
   dequant/model_writer_test.cc
   dequant/packers_test.cc
+  dequant/repack_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc

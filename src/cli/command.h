@@ -49,6 +49,7 @@ std::unique_ptr<Command> MakeRules();
 std::unique_ptr<Command> MakeExplain();
 std::unique_ptr<Command> MakeCheck();
 std::unique_ptr<Command> MakeDequantize();
+std::unique_ptr<Command> MakeConvert();
 std::unique_ptr<Command> MakeWhy();
 std::unique_ptr<Command> MakeLoaders();
 std::unique_ptr<Command> MakeCompletions();

@@ -52,6 +52,12 @@ constexpr CommandRow kCommands[] = {
      "dequantize MODEL -o DENSE --dtype bf16\n"
      "dequantize MODEL -o DENSE --resume   go on after an interruption",
      MakeDequantize},
+    {"convert", kNumbers, "write the same model with other zero points, words, scales or files",
+     "convert MODEL -o DIR --checkpoint-format gptq_v2\n"
+     "convert MODEL -o DIR --rename --add-g-idx    what more loaders read\n"
+     "convert MODEL -o DIR --reshard --max-shard-size 2GB\n"
+     "convert MODEL -o DIR                         only undo what an old writer did wrong",
+     MakeConvert},
     {"explain", kLookUp, "say what a rule means and what to do about it", "explain GD101", MakeExplain},
     {"rules", kLookUp, "list every rule", "rules --format json", MakeRules},
     {"loaders", kLookUp, "list what is known of loaders, for which versions and since when", "loaders --format json",

@@ -37,15 +37,6 @@ std::string Show(int64_t value) { return std::to_string(value); }
 std::string Show(bool value) { return value ? "true" : "false"; }
 std::string Show(const std::string& value) { return JsonQuote(value); }
 
-// How a method or packing_format of AutoRound stores its zeros (intel/auto-round b9f3d007, inference/backend.py; z - 1
-// for auto_gptq, z for its own export); "" where it is not GPTQ's packing.
-std::string_view AutoRoundFormat(std::string_view packing) {
-  if (packing.starts_with("auto_round:")) packing.remove_prefix(11);
-  if (packing == "auto_gptq" || packing == "gptq") return "gptq";
-  if (packing == "auto_round" || packing == "gptqmodel") return "gptq_v2";
-  return "";
-}
-
 // The format family of a packing_format that is not GPTQ's.
 std::string AutoRoundFamily(std::string_view packing) {
   if (packing.find("awq") != std::string_view::npos) return "awq";
@@ -461,6 +452,13 @@ class SettingsReader {
 };
 
 }  // namespace
+
+std::string_view AutoRoundFormat(std::string_view packing) {
+  if (packing.starts_with("auto_round:")) packing.remove_prefix(11);
+  if (packing == "auto_gptq" || packing == "gptq") return "gptq";
+  if (packing == "auto_round" || packing == "gptqmodel") return "gptq_v2";
+  return "";
+}
 
 SettingsReading ReadSettings(QuantConfigFile& out, const JsonValue& object) {
   SettingsReader reader(out, object);

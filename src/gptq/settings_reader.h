@@ -16,6 +16,10 @@ struct SettingsReading {
 // `out` has file, pointer, text and json; `object` lies in its json.
 SettingsReading ReadSettings(QuantConfigFile& out, const JsonValue& object);
 
+// How a method or packing_format of AutoRound stores its zeros, "gptq" or "gptq_v2" (intel/auto-round b9f3d007,
+// inference/backend.py; z - 1 for auto_gptq, z for its own export); "" where it is not GPTQ's packing.
+std::string_view AutoRoundFormat(std::string_view packing);
+
 }  // namespace gptq_doctor
 
 #endif  // GPTQ_DOCTOR_GPTQ_SETTINGS_READER_H_

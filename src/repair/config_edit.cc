@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/text.h"
+#include "gptq/settings_reader.h"
 #include "repair/json_edit.h"
 
 namespace gptq_doctor {
@@ -142,6 +143,7 @@ class Comparer {
       return Remove(i, member, "calibration data have no bearing on loading", "GD114");
     }
     if (member.key == "quant_method") return CompareMethod(i, member);
+    if (member.key == "packing_format") return ComparePacking(i, member);
     const AliasRow* alias = FindAlias(member.key);
     const std::string_view field = alias != nullptr ? alias->key : std::string_view(member.key);
     const JsonValue* want = Want(field);
@@ -195,6 +197,16 @@ class Comparer {
           .reason = lower == "gptq" ? "transformers compares the name exactly" : "the tensors are GPTQ's",
           .code = "GD118",
           .member = i});
+  }
+
+  // AutoRound's word for the meaning of zero points (intel/auto-round b9f3d007, auto_round/inference/backend.py).
+  void ComparePacking(size_t i, const JsonMember& member) {
+    const std::string* have = member.value.AsString();
+    const std::optional<std::string>& format = settled_.settings.checkpoint_format;
+    if (have == nullptr || !format) return;
+    const std::string_view means = AutoRoundFormat(*have);
+    if (means.empty() || means == *format) return;
+    Set(i, member, *format == "gptq" ? "\"auto_round:auto_gptq\"" : "\"auto_round:gptqmodel\"", "checkpoint_format");
   }
 
   void CompareDynamic(size_t i, const JsonMember& member, const JsonValue* want) {

@@ -35,8 +35,8 @@ constexpr Rule kRules[] = {
      .why = "Nothing is lost, but readers that take field by field see the neighbour one too low; only readers that "
             "add the constant to the whole word get it right.",
      .evidence = kZeros,
-     .fix =
-         "`gptq-doctor convert MODEL --to gptq_v2 -o DIR` writes the exact zero points for loaders that read gptq_v2.",
+     .fix = "`gptq-doctor convert MODEL --checkpoint-format gptq_v2 -o DIR` writes the exact zero points for loaders "
+            "that read gptq_v2.",
      .since = "0.1.0"},
     {.code = "GD403",
      .name = "broken-3bit-zeros",

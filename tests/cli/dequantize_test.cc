@@ -1,15 +1,10 @@
 // dequantize as a user runs it: a directory that other programs read, or nothing.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <csignal>
-#include <thread>
 
-#include "cli/cli_support.h"
+#include "cli/running.h"
 #include "support/fast_dir.h"
 
 namespace gptq_doctor::testing {
@@ -19,57 +14,6 @@ namespace fs = std::filesystem;
 using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::string Slurp(const fs::path& path) {
-  std::string out(fs::file_size(path), '\0');
-  std::ifstream(path, std::ios::binary).read(out.data(), static_cast<std::streamsize>(out.size()));
-  return out;
-}
-
-std::map<std::string, std::string> Tree(const fs::path& root) {
-  std::map<std::string, std::string> out;
-  for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    if (entry.is_regular_file()) out[fs::relative(entry.path(), root).string()] = Slurp(entry.path());
-  }
-  return out;
-}
-
-// What tests/checks/read_safetensors.py, which shares nothing with the program, makes of a directory.
-nlohmann::json ReadIndependently(const fs::path& directory) {
-  const fs::path out = directory.string() + ".read.json";
-  const std::string command = "python3 '" GPTQ_DOCTOR_SOURCE_DIR "/tests/checks/read_safetensors.py' '" +
-                              directory.string() + "' > '" + out.string() + "'";
-  EXPECT_EQ(std::system(command.c_str()), 0);
-  return nlohmann::json::parse(Slurp(out), nullptr, false);
-}
-
-// A run of the program that can be signalled.
-class Running {
- public:
-  explicit Running(const std::vector<std::string>& arguments) : child_(fork()) {
-    if (child_ != 0) return;
-    const int null = open("/dev/null", O_RDWR);
-    for (int descriptor = 0; descriptor < 3; ++descriptor) dup2(null, descriptor);
-    std::vector<std::string> words = {GPTQ_DOCTOR_BINARY};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    execv(argv[0], argv.data());
-    _exit(127);
-  }
-  // Signals after so long, unless the run ends before. Exit code, or 128 + signal.
-  int SignalAfter(std::chrono::microseconds time, int signal) const {
-    std::this_thread::sleep_for(time);
-    kill(child_, signal);
-    int status = 0;
-    waitpid(child_, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  pid_t child_;
-};
 
 TEST(DequantizeCommand, WritesWhatOthersRead) {
   const TempDir temp;

@@ -76,6 +76,10 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
   Keep({"dequantize", "--mapping", mapping, "-o", out + "1"});
   Keep({"dequantize", dense, "--mapping", mapping, "-o", out + "1"});
   Keep({"dequantize", healthy, "--mapping", mapping, "-o", out + "1", "--allow-missing"});
+  const std::string zero = Make("zero", SickModel().Quant(GptqOptions{.bits = 2, .sym = false, .v2 = true}));
+  Keep({"convert", sick, "-o", out + "2", "--checkpoint-format", "gptq_v2", "--add-g-idx", "--reshard"});
+  Keep({"convert", zero, "-o", out + "3", "--checkpoint-format", "gptq"});
+  Keep({"convert", healthy, "-o", out + "3"});
   Keep({"inspect"});
   Keep({"inspect", "--no-such-option"});
   Keep({"tensors", sick, "no.such.tensor"});

@@ -37,6 +37,17 @@ inline Model ExamineSource(std::unique_ptr<Source> source, bool deep = false) {
 }
 inline Model ExamineModel(const ModelBuilder& model, bool deep = false) { return ExamineSource(model.Memory(), deep); }
 
+// All bytes of a planned tensor.
+inline std::string Produced(const OutTensor& tensor) {
+  std::string bytes(tensor.bytes, '\0');
+  const PieceWriter writer = [&](uint64_t offset, std::span<const char> part) {
+    std::copy(part.begin(), part.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+    return Ok();
+  };
+  for (int64_t piece = 0; piece < tensor.pieces; ++piece) EXPECT_TRUE(tensor.produce(piece, writer).ok());
+  return bytes;
+}
+
 struct ReadTensor {
   std::string file, dtype;
   std::vector<uint64_t> shape;

@@ -1,0 +1,356 @@
+// The plan of a converted directory: what changes, what stays, what is refused.
+
+#include "dequant/convert.h"
+
+#include <gmock/gmock.h>
+
+#include "dequant/dense_support.h"
+#include "gptq_doctor/doctor.h"
+#include "repair/sha256.h"
+#include "support/fast_dir.h"
+#include "support/packer.h"
+
+namespace gptq_doctor {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::BuiltTensors;
+using testing::DenseTensor;
+using ::testing::ElementsAre;
+using testing::ExamineModel;
+using testing::ExamineSource;
+using testing::FastDir;
+using testing::GptqOptions;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Model;
+using testing::ModelBuilder;
+using testing::ReadBack;
+using testing::ReadDirectory;
+using ::testing::SizeIs;
+using testing::TestTensor;
+
+const std::string kLayer = "model.layers.0.";
+
+ModelBuilder Small(const GptqOptions& quant = {.group_size = 32}) {
+  return ModelBuilder().Layers(2).Sizes(64, 128).Quant(quant).WithConfigs();
+}
+
+struct Converted {
+  ConvertPlan plan;
+  ReadDirectory out;
+  std::map<std::string, std::string> bytes;  // every file
+  Diagnosis diagnosis;
+};
+
+Converted Convert(Model model, const ConvertOptions& options) {
+  Result<ConvertPlan> plan = PlanConvert(*model.exam, options, {});
+  EXPECT_TRUE(plan.ok()) << (plan.ok() ? "" : plan.error().message);
+  if (!plan) return {};
+  const FastDir temp;
+  const fs::path out = temp.path() / "out";
+  const Result<WrittenModel> written = WriteModel(plan->model, out.string(), {});
+  EXPECT_TRUE(written.ok()) << (written.ok() ? "" : written.error().message);
+  if (!written) return {};
+  Converted result{.plan = std::move(*plan), .out = ReadBack(out)};
+  for (const auto& entry : fs::recursive_directory_iterator(out)) {
+    if (!entry.is_regular_file()) continue;
+    std::string bytes(entry.file_size(), '\0');
+    std::ifstream(entry.path(), std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    result.bytes[fs::relative(entry.path(), out).string()] = std::move(bytes);
+  }
+  const auto source = OpenLocalDirectory(out.string());
+  ExamineOptions examine;
+  examine.simulate_loaders = false;  // most of them know v1 alone
+  Result<Diagnosis> diagnosis = Examine(**source, examine, {});
+  EXPECT_TRUE(diagnosis.ok());
+  if (diagnosis) result.diagnosis = std::move(*diagnosis);
+  return result;
+}
+Converted Convert(const ModelBuilder& builder, const ConvertOptions& options) {
+  return Convert(ExamineModel(builder, true), options);
+}
+Model FromFiles(const std::map<std::string, std::string>& files) {
+  auto source = std::make_unique<MemorySource>();
+  for (const auto& [name, bytes] : files) source->Add(name, bytes);
+  return ExamineSource(std::move(source), true);
+}
+
+std::string Refusal(const ModelBuilder& builder, const ConvertOptions& options) {
+  const Model model = ExamineModel(builder, true);
+  const Result<ConvertPlan> plan = PlanConvert(*model.exam, options, {});
+  if (plan.ok()) return "";
+  EXPECT_EQ(plan.error().kind, ErrorKind::kRefused);
+  return plan.error().message;
+}
+
+void ExpectHealthy(const Converted& converted, const std::string& format) {
+  EXPECT_EQ(converted.diagnosis.kind, "gptq");
+  ASSERT_TRUE(converted.diagnosis.quantization);
+  EXPECT_EQ(converted.diagnosis.quantization->checkpoint_format, format);
+  for (const Finding& finding : converted.diagnosis.findings) {
+    EXPECT_EQ(finding.severity, Severity::kNote) << finding.code << " " << finding.message;
+  }
+}
+
+TEST(Convert, ThereAndBackIsTheSameDirectory) {
+  for (const bool sym : {true, false}) {
+    for (const int bits : {2, 3, 4, 8}) {
+      const ModelBuilder builder = Small({.bits = bits, .group_size = 32, .sym = sym, .v2 = false}).Shards(2);
+      const Converted two = Convert(builder, {.checkpoint_format = "gptq_v2"});
+      EXPECT_EQ(two.plan.zeros, 14);
+      EXPECT_THAT(two.plan.changed_files, ElementsAre("config.json", "quantize_config.json"));
+      if (sym) ExpectHealthy(two, "gptq_v2");
+      const Converted one = Convert(FromFiles(two.bytes), {.checkpoint_format = "gptq"});
+      EXPECT_EQ(one.bytes, builder.Build()) << bits << " bits, sym " << sym;
+    }
+  }
+}
+
+TEST(Convert, SettingsFollowTheTensorsInEveryFile) {
+  ModelBuilder builder = Small();
+  builder.Metadata({{"format", "pt"}, {"gptq_checkpoint_format", "gptq"}});
+  const Converted out = Convert(builder, {.checkpoint_format = "gptq_v2"});
+  EXPECT_THAT(out.out.files.at("config.json"), HasSubstr("\"checkpoint_format\": \"gptq_v2\""));
+  EXPECT_THAT(out.out.files.at("quantize_config.json"), HasSubstr("\"checkpoint_format\": \"gptq_v2\""));
+  EXPECT_EQ(out.out.metadata.at("model.safetensors")["gptq_checkpoint_format"], "gptq_v2");
+}
+
+TEST(Convert, AMissingConfigurationWouldMeanV1) {
+  const ModelBuilder bare = ModelBuilder().Layers(2).Sizes(64, 128).Quant({.group_size = 32});
+  ExpectHealthy(Convert(bare, {.checkpoint_format = "gptq_v2"}), "gptq_v2");
+}
+
+TEST(Convert, WhatNothingAsksToChangeIsCopied) {
+  const ModelBuilder builder = Small().File("notes/readme.txt", "words").File("quant_log.csv", "a,b\n").Shards(3);
+  const Converted out = Convert(builder, {.checkpoint_format = "gptq_v2"});
+  const auto built = BuiltTensors(builder);
+  ASSERT_EQ(out.out.tensors.size(), built.size());
+  for (const auto& [name, tensor] : built) {
+    EXPECT_EQ(out.out.tensors.at(name).file, tensor.file);
+    if (name.ends_with(".qzeros")) continue;
+    EXPECT_EQ(out.out.tensors.at(name).data, tensor.data) << name;
+  }
+  const auto files = builder.Build();
+  for (const std::string name : {"notes/readme.txt", "quant_log.csv", "tokenizer.json", "model.safetensors.index.json"})
+    EXPECT_EQ(out.out.files.at(name), files.at(name)) << name;
+}
+
+TEST(Convert, WeightsInOtherFormsAreLeftOut) {
+  const Converted out = Convert(Small().File("pytorch_model.bin", "old").File(".gitignore", "x"), {.rename = true});
+  EXPECT_FALSE(out.out.files.contains("pytorch_model.bin"));
+  EXPECT_FALSE(out.out.files.contains(".gitignore"));
+  EXPECT_THAT(out.plan.warnings, ElementsAre(HasSubstr("pytorch_model.bin is left out")));
+}
+
+TEST(Convert, ZeroPointsOf0HaveNoPlaceInV1) {
+  ModelBuilder builder = Small({.bits = 4, .group_size = 32, .sym = false, .v2 = true});
+  // One zero point of 0 among 64: a dead input channel tells that the file is v2 with certainty elsewhere.
+  TestTensor zeros;
+  for (const auto& [name, tensor] : BuiltTensors(builder)) {
+    if (name == kLayer + "mlp.down_proj.qzeros") zeros = {name, tensor.dtype, tensor.shape, tensor.data};
+  }
+  zeros.data[0] = static_cast<char>(zeros.data[0] & 0xF0);
+  builder.Tensor(zeros);
+  const Model model = ExamineModel(builder, true);
+  const Result<ConvertPlan> plan = PlanConvert(*model.exam, {.checkpoint_format = "gptq"}, {});
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  std::vector<std::string> named;
+  for (const ZeroLoss& loss : plan->losses) named.push_back(loss.module);
+  EXPECT_THAT(named, ::testing::Contains(kLayer + "mlp.down_proj"));
+  const Status lossless = CheckLossless(*plan);
+  ASSERT_FALSE(lossless.ok());
+  EXPECT_THAT(lossless.error().message, HasSubstr("--allow-loss"));
+}
+
+TEST(Convert, GIdxForModulesWithoutOne) {
+  const GptqOptions without{.group_size = 32, .g_idx = false};
+  const Converted out = Convert(Small(without).Shards(2), {.add_g_idx = true});
+  EXPECT_EQ(out.plan.g_idx, 14);
+  const auto wanted = BuiltTensors(Small({.group_size = 32}));
+  ASSERT_EQ(out.out.tensors.size(), wanted.size());
+  for (const auto& [name, tensor] : wanted) EXPECT_EQ(out.out.tensors.at(name).data, tensor.data) << name;
+  testing::CheckIndex(out.out);
+  ExpectHealthy(out, "gptq");
+  EXPECT_EQ(Convert(Small(), {.add_g_idx = true}).plan.g_idx, 0);
+}
+
+TEST(Convert, AnAllZeroGIdxIsWrittenOutAsItIsRead) {
+  ModelBuilder builder = Small();
+  builder.Tensor({kLayer + "mlp.down_proj.g_idx", "I32", {128}, std::string(512, '\0')});
+  const Converted out = Convert(builder, {.add_g_idx = true});
+  EXPECT_EQ(out.plan.g_idx, 1);
+  EXPECT_EQ(out.out.tensors.at(kLayer + "mlp.down_proj.g_idx").data,
+            BuiltTensors(Small()).at(kLayer + "mlp.down_proj.g_idx").data);
+}
+
+TEST(Convert, RealBiasesStay) {
+  ModelBuilder builder = Small();
+  TestTensor zero = DenseTensor(kLayer + "mlp.down_proj.bias", {64}),
+             real = DenseTensor(kLayer + "mlp.up_proj.bias", {128});
+  zero.data.assign(zero.data.size(), '\0');
+  builder.Tensor(zero).Tensor(real);
+  const Converted out = Convert(builder, {.drop_zero_bias = true});
+  EXPECT_THAT(out.plan.dropped_biases, ElementsAre(zero.name));
+  EXPECT_FALSE(out.out.tensors.contains(zero.name));
+  EXPECT_TRUE(out.out.tensors.contains(real.name));
+}
+
+TestTensor Scales(const std::string& name, uint64_t columns, double odd, const std::string& dtype) {
+  TestTensor out{name, dtype, {2, columns}, ""};
+  for (uint64_t i = 0; i < 2 * columns; ++i) out.data += testing::FloatBytes(i == 7 ? odd : 0.5, dtype);
+  return out;
+}
+
+TEST(Convert, ScalesThatF16CannotHoldAreRefused) {
+  const ConvertOptions halves{.half_scales = true};
+  const std::string name = kLayer + "self_attn.q_proj.scales";
+  for (const std::string dtype : {"F32", "BF16"}) {
+    const GptqOptions quant{.group_size = 32, .scales_dtype = dtype};
+    for (const double odd : {70000.0, -1e6, 1e-9, 1.00390625e-6}) {
+      const std::string refusal = Refusal(Small(quant).Tensor(Scales(name, 64, odd, dtype)), halves);
+      EXPECT_THAT(refusal, HasSubstr(odd > 1 || odd < -1 ? "1 overflow" : "1 underflow")) << odd;
+      EXPECT_THAT(refusal, HasSubstr("self_attn.q_proj"));
+    }
+    const Converted out = Convert(Small(quant).Tensor(Scales(name, 64, 0x1p-24, dtype)), halves);
+    EXPECT_EQ(out.plan.scales, 14);
+    EXPECT_EQ(out.out.tensors.at(name).data, Scales(name, 64, 0x1p-24, "F16").data);
+  }
+}
+
+TEST(Convert, FilesGetTheNamesThatLoadersLookFor) {
+  const std::string base = "gptq_model-4bit-32g";
+  ModelBuilder builder = Small().WeightName(base + ".safetensors");
+  const std::string config = R"({"bits": 4, "group_size": 32, "model_file_base_name": ")" + base + "\"}";
+  const Converted out = Convert(builder.File("quantize_config.json", config), {.rename = true});
+  EXPECT_TRUE(out.bytes.contains("model.safetensors"));
+  EXPECT_EQ(out.bytes.at("model.safetensors"), builder.Build().at(base + ".safetensors"));
+  EXPECT_EQ(out.out.files.at("quantize_config.json"),
+            R"({"bits": 4, "group_size": 32, "model_file_base_name": "model"})");
+}
+
+TEST(Convert, ReshardedFilesHaveACorrectIndex) {
+  const Converted out = Convert(Small().Shards(2), {.reshard = true, .max_shard_bytes = 20'000});
+  EXPECT_GT(out.out.metadata.size(), 3u);
+  testing::CheckIndex(out.out);
+  ExpectHealthy(out, "gptq");
+  const Converted one = Convert(Small().Shards(2), {.reshard = true});
+  EXPECT_TRUE(one.bytes.contains("model.safetensors"));
+  EXPECT_FALSE(one.bytes.contains("model.safetensors.index.json"));
+}
+
+TEST(Convert, RefusesByName) {
+  EXPECT_THAT(Refusal(Small(), {}), HasSubstr("nothing would change"));
+  EXPECT_THAT(Refusal(ModelBuilder().Layers(1).Dense(), {.rename = true}), HasSubstr("dense, not GPTQ"));
+  EXPECT_THAT(Refusal(Small({.bits = 6, .group_size = 32, .planar = true}), {.checkpoint_format = "gptq_v2"}),
+              HasSubstr("6 bits, which exist in the planar layout (gptq_p) alone"));
+  ModelBuilder damaged = Small();
+  damaged.RemoveTensor(kLayer + "mlp.down_proj.scales");
+  EXPECT_THAT(Refusal(damaged, {.checkpoint_format = "gptq_v2"}), HasSubstr("mlp.down_proj"));
+}
+
+// --- what real packers wrote -----------------------------------------------------------------------------------------
+
+Model Real(const std::string& name) {
+  Result<std::unique_ptr<Source>> source =
+      OpenLocalDirectory((fs::path(GPTQ_DOCTOR_TEST_DATA) / "real" / name / "model").string());
+  EXPECT_TRUE(source.ok());
+  return ExamineSource(std::move(*source), true);
+}
+
+// sha256 of the F32 weights, by name.
+std::map<std::string, std::string> DenseHashes(const Model& model) {
+  std::map<std::string, std::string> out;
+  const Result<DequantizePlan> plan = PlanDequantize(*model.exam, {.dtype = Dtype::kF32});
+  EXPECT_TRUE(plan.ok()) << (plan.ok() ? "" : plan.error().message);
+  if (!plan) return out;
+  for (const OutTensor& tensor : plan->model.tensors) {
+    out[tensor.name] = Sha256(testing::Produced(tensor));
+  }
+  return out;
+}
+
+std::map<std::string, std::string> WeightFiles(const std::string& name) {
+  std::map<std::string, std::string> out;
+  for (const auto& entry : fs::directory_iterator(fs::path(GPTQ_DOCTOR_TEST_DATA) / "real" / name / "model")) {
+    const std::string file = entry.path().filename().string();
+    if (!file.ends_with(".safetensors") && !file.ends_with(".index.json")) continue;
+    std::string& bytes = out[file];
+    bytes.resize(entry.file_size());
+    std::ifstream(entry.path(), std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  return out;
+}
+
+struct RealCase {
+  std::string name, there, back;
+};
+class RealRoundTrip : public ::testing::TestWithParam<RealCase> {};
+
+TEST_P(RealRoundTrip, IsBitExactAndMeansTheSame) {
+  const auto& [name, there, back] = GetParam();
+  const auto dense = DenseHashes(Real(name));
+  const Converted first = Convert(Real(name), {.checkpoint_format = there});
+  EXPECT_THAT(first.plan.losses, IsEmpty());
+  ASSERT_TRUE(first.diagnosis.quantization);
+  EXPECT_EQ(first.diagnosis.quantization->checkpoint_format, there);
+  EXPECT_EQ(DenseHashes(FromFiles(first.bytes)), dense);
+  const Converted second = Convert(FromFiles(first.bytes), {.checkpoint_format = back});
+  EXPECT_EQ(second.diagnosis.quantization->checkpoint_format, back);
+  EXPECT_EQ(DenseHashes(FromFiles(second.bytes)), dense);
+  for (const auto& [file, bytes] : WeightFiles(name)) EXPECT_EQ(second.bytes.at(file), bytes) << file;
+}
+
+INSTANTIATE_TEST_SUITE_P(Packers, RealRoundTrip,
+                         ::testing::Values(RealCase{"autogptq-0.0.2-opt-4b-gm1", "gptq_v2", "gptq"},
+                                           RealCase{"autogptq-main-3b-g64-asym-descact", "gptq_v2", "gptq"},
+                                           RealCase{"autogptq-main-4b-g128-ktail-descact", "gptq_v2", "gptq"},
+                                           RealCase{"autogptq-main-4b-g32-asym-deadrows", "gptq_v2", "gptq"},
+                                           RealCase{"autogptq-main-mixtral-4b-g32", "gptq_v2", "gptq"},
+                                           RealCase{"autoround-0.9.7-autoround-4b-g32-asym", "gptq", "gptq_v2"},
+                                           RealCase{"gptqmodel-5.8.0-8b-g64-sym-v2-moe-sharded", "gptq", "gptq_v2"},
+                                           RealCase{"gptqmodel-7.3.4-dynamic-v1", "gptq_v2", "gptq"}),
+                         [](const auto& test) {
+                           std::string name = test.param.name;
+                           std::ranges::replace_if(
+                               name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+                           return name;
+                         });
+
+TEST(ConvertReal, BrokenZerosAreRestored) {
+  for (const auto& [name, restored] : {std::pair<std::string, size_t>{"gptqmodel-2.2.0-3b-g64-sym-v1", 14},
+                                       std::pair<std::string, size_t>{"gptqmodel-2.2.0-dynamic-lmhead-sharded", 6}}) {
+    const auto dense = DenseHashes(Real(name));
+    for (const std::string format : {"", "gptq", "gptq_v2"}) {
+      const Converted out = Convert(Real(name), {.checkpoint_format = format});
+      EXPECT_THAT(out.plan.restored, SizeIs(restored)) << name;
+      EXPECT_EQ(DenseHashes(FromFiles(out.bytes)), dense) << name << " as " << format;
+      const Model again = FromFiles(out.bytes);
+      EXPECT_FALSE(again.exam->quant.broken_3bit_zeros);
+      EXPECT_EQ(again.exam->quant.shifted_base_bits, 0);
+      EXPECT_EQ(out.diagnosis.quantization->checkpoint_format, format == "gptq_v2" ? "gptq_v2" : "gptq");
+    }
+  }
+}
+
+TEST(ConvertReal, ZeroPointsThatAWriterLostAreNotHidden) {
+  const Model model = Real("autogptq-main-2b-g32-asym-underflow");
+  const Result<ConvertPlan> plan = PlanConvert(*model.exam, {.checkpoint_format = "gptq_v2"}, {});
+  ASSERT_TRUE(plan.ok());
+  EXPECT_TRUE(std::ranges::any_of(plan->losses, [](const ZeroLoss& loss) { return loss.before; }));
+  EXPECT_FALSE(CheckLossless(*plan).ok());
+}
+
+TEST(ConvertReal, BorrowedZeroPointsAreWholeInV2AndHaveNoWayBack) {
+  const std::string name = "gptqmodel-7.3.4-4b-g32-asym-v1-borrow";
+  const Converted two = Convert(Real(name), {.checkpoint_format = "gptq_v2"});
+  EXPECT_THAT(two.plan.losses, IsEmpty());
+  EXPECT_THAT(two.plan.warnings, ElementsAre(HasSubstr("zero points of 0")));
+  EXPECT_EQ(DenseHashes(FromFiles(two.bytes)), DenseHashes(Real(name)));
+  const Converted back = Convert(FromFiles(two.bytes), {.checkpoint_format = "gptq"});
+  EXPECT_FALSE(CheckLossless(back.plan).ok());
+  for (const auto& [file, bytes] : WeightFiles(name)) EXPECT_EQ(back.bytes.at(file), bytes) << "with --allow-loss";
+}
+
+}  // namespace
+}  // namespace gptq_doctor
