@@ -56,6 +56,7 @@ class ModulePlanner {
       if (!work) return work.error();
       out.push_back(std::move(*work));
     }
+    NoteAssumedFormat();
     if (suspected_ > 0) {
       plan_.warnings.push_back(
           fmt::format("the zero points of {} modules, among them {}, look as if an old GPTQModel wrote them wrongly, "
@@ -108,9 +109,7 @@ class ModulePlanner {
     work.restored = miswritten == Miswritten::kProved;
     work.codes = words || planes;
     work.zeros = words || planes || format || work.restored;
-    if (!options_.checkpoint_format.empty() && work.layout.zero_rule_assumed) {
-      if (Status declared = CheckDeclared(); !declared) return declared;
-    }
+    if (!options_.checkpoint_format.empty() && work.layout.zero_rule_assumed) return FormatUnknown();
     if (!work.zeros) return Ok();
     if (work.codes && work.layout.g_idx == nullptr && !work.g_idx && m.in_features * m.bits % work.to.pack_bits != 0) {
       return Refuse(work.layout.stem +
@@ -120,18 +119,20 @@ class ModulePlanner {
     return CheckPackedShapes(work.layout);
   }
 
-  Status CheckDeclared() {
-    if (!exam_.quant.base.checkpoint_format) {
-      return Refuse(
-          "the tensors do not tell gptq (v1) from gptq_v2 zero points, and no configuration says which they are: "
-          "gptq-doctor fix MODEL --assume checkpoint_format=gptq --write notes it");
-    }
-    if (!warned_) {
-      plan_.warnings.push_back("the tensors do not tell gptq (v1) from gptq_v2 zero points; read as " +
-                               *exam_.quant.base.checkpoint_format + ", as the config says");
-    }
-    warned_ = true;
-    return Ok();
+  static Error FormatUnknown() {
+    return Refuse(
+        "the tensors do not tell gptq (v1) from gptq_v2 zero points, and no configuration says which they are: "
+        "gptq-doctor fix MODEL --assume checkpoint_format=gptq --write notes it");
+  }
+
+  // A label that no tensor confirms decides what is written: said once.
+  void NoteAssumedFormat() {
+    const auto& evidence = exam_.quant.evidence;
+    const auto format = std::ranges::find(evidence, "checkpoint_format", &Evidence::key);
+    const bool assumed = format != evidence.end() && format->confidence == Confidence::kAssumed;
+    if (options_.checkpoint_format.empty() || !assumed || !exam_.quant.base.checkpoint_format) return;
+    plan_.warnings.push_back("the tensors do not tell gptq (v1) from gptq_v2 zero points; read as " +
+                             *exam_.quant.base.checkpoint_format + ", as the config says");
   }
 
   const Examination& exam_;
@@ -139,7 +140,6 @@ class ModulePlanner {
   ConvertPlan& plan_;
   int64_t suspected_ = 0;
   std::string first_suspected_;
-  bool warned_ = false;
 };
 
 // Every tensor of the new directory, in the order of the old one.

@@ -76,11 +76,7 @@ class Checker {
   void AddLosses(std::vector<ZeroLoss>& losses) const {
     for (size_t i = 0; i < modules_.size(); ++i) {
       const ModuleToConvert& m = modules_[i];
-      if (zeros_[i] > 0 && m.to.v1) losses.push_back({.module = m.layout.stem, .zeros = zeros_[i], .before = false});
-      // Fields of 2^b - 1 read as 0, and the format of the source is but declared: nothing tells v1's lost zero points
-      // from the largest one of v2.
-      if (zeros_[i] > 0 && !m.to.v1 && m.layout.zero_rule_assumed && m.layout.packed.zero_rule == ZeroRule::kPlusOne)
-        losses.push_back({.module = m.layout.stem, .zeros = zeros_[i], .before = true});
+      if (zeros_[i] > 0) losses.push_back({.module = m.layout.stem, .zeros = zeros_[i], .before = false});
     }
   }
 
@@ -108,8 +104,7 @@ class Checker {
  private:
   Status Read(size_t i) {
     const ModuleToConvert& m = modules_[i];
-    const bool ambiguous = m.layout.zero_rule_assumed && m.layout.packed.zero_rule == ZeroRule::kPlusOne;
-    if (m.zeros && (m.to.v1 || ambiguous)) {
+    if (m.zeros && m.to.v1) {
       const Result<int64_t> count = CountZeroPointsOf0(exam_, m.layout);
       if (!count) return count.error();
       zeros_[i] = *count;

@@ -40,13 +40,13 @@ class FilePlanner {
       Resettle(*settled);
       if (Status planned = PlanSettled({}, *settled, draft); !planned) return planned;
       EditOthers(*settled);
+      for (std::string& warning : settled->warnings) plan_.warnings.push_back(std::move(warning));
     }
     if (changes_.renamed) {
       if (Status planned = PlanBaseName(draft); !planned) return planned;
     }
-    Plan plan = draft.Finish();
+    Plan plan = draft.Finish();  // its warnings are about writing in place
     for (Edit& edit : plan.edits) edited_[edit.file] = std::move(edit.after);
-    for (std::string& warning : plan.warnings) plan_.warnings.push_back(std::move(warning));
     for (const ManualStep& step : plan.manual) plan_.warnings.push_back(step.file + ": " + step.text);
     return Ok();
   }

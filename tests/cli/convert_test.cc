@@ -107,6 +107,22 @@ TEST(ConvertCommand, OtherReadersFollow) {
   EXPECT_EQ(inspect.json["models"][0]["modules"]["quantized"], 14);
 }
 
+TEST(ConvertCommand, LinksOfAHubCacheAreReadThrough) {
+  const FastDir temp;
+  const std::string model = Real("gptqmodel-7.3.4-dynamic-v1");
+  fs::create_directory(temp.path() / "snapshot");
+  for (const auto& entry : fs::directory_iterator(model)) {
+    fs::create_symlink(entry.path(), temp.path() / "snapshot" / entry.path().filename());
+  }
+  for (const std::string& from : {temp.str() + "/snapshot", model}) {
+    const std::string out = temp.str() + (from == model ? "/direct" : "/linked");
+    const RunResult run = RunTool({"convert", from, "-o", out, "--checkpoint-format", "gptq_v2", "--rename"});
+    EXPECT_EQ(run.exit_code, 0);
+    EXPECT_THAT(run.err, IsEmpty());
+  }
+  EXPECT_EQ(Tree(temp.path() / "linked"), Tree(temp.path() / "direct"));
+}
+
 TEST(ConvertCommand, RefusalsLeaveNothing) {
   const FastDir temp;
   const std::string model = temp.str() + "/model", out = temp.str() + "/out";

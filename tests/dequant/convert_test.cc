@@ -249,6 +249,81 @@ TEST(Convert, RefusesByName) {
   EXPECT_THAT(Refusal(damaged, {.checkpoint_format = "gptq_v2"}), HasSubstr("mlp.down_proj"));
 }
 
+TEST(Convert, AFormatThatNothingTellsIsNotGuessed) {
+  // 8 bits, asymmetric: neither words nor the mean of the codes tell v1 from v2.
+  const GptqOptions quant{.bits = 8, .group_size = 32, .sym = false};
+  const ModelBuilder bare = ModelBuilder().Layers(1).Sizes(64, 128).Quant(quant);
+  for (const std::string format : {"gptq", "gptq_v2"}) {
+    EXPECT_THAT(Refusal(bare, {.checkpoint_format = format}), HasSubstr("--assume checkpoint_format=gptq"));
+  }
+  const Converted declared = Convert(Small(quant), {.checkpoint_format = "gptq_v2"});
+  EXPECT_THAT(declared.plan.warnings, ::testing::Contains(HasSubstr("read as gptq, as the config says")));
+  EXPECT_EQ(declared.plan.zeros, 14);
+}
+
+// Asymmetric 3-bit zero points around 3 as GPTQModel 2.2.0 shifts them by its swapped words.
+std::string ShiftedZeros(size_t rows, size_t columns) {
+  constexpr uint32_t kSwapped[] = {0x24924924, 0x92492492, 0x49249249}, kLikely[] = {2, 3, 3, 3, 4, 2};
+  testing::TestRandom random(5);
+  std::vector<std::vector<uint32_t>> zeros(rows, std::vector<uint32_t>(columns));
+  for (auto& row : zeros) {
+    for (uint32_t& zero : row) zero = kLikely[random.Next() % std::size(kLikely)];
+  }
+  std::string out = testing::PackQzeros(zeros, 3, 32, false);
+  for (size_t i = 0; i * 4 < out.size(); ++i) {
+    uint32_t word = 0;
+    std::memcpy(&word, &out[i * 4], 4);
+    word -= kSwapped[i % 3];
+    std::memcpy(&out[i * 4], &word, 4);
+  }
+  return out;
+}
+
+TEST(Convert, AsymmetricZerosOfAnOldWriterProveNothing) {
+  ModelBuilder builder = Small({.bits = 3, .group_size = 32, .sym = false});
+  for (const auto& [name, tensor] : BuiltTensors(builder)) {
+    if (!name.ends_with(".qzeros")) continue;
+    builder.Tensor({name, "I32", tensor.shape, ShiftedZeros(tensor.shape[0], tensor.shape[1] * 32 / 3)});
+  }
+  EXPECT_THAT(Refusal(builder, {.checkpoint_format = "gptq_v2"}), HasSubstr("do not prove it"));
+  EXPECT_THAT(Refusal(builder, {}), HasSubstr("nothing would change"));
+  const Converted out = Convert(builder, {.reshard = true});
+  EXPECT_THAT(out.plan.warnings, ::testing::Contains(HasSubstr("they are left as they are")));
+  const std::string name = kLayer + "mlp.down_proj.qzeros";
+  EXPECT_EQ(out.out.tensors.at(name).data, BuiltTensors(builder).at(name).data);
+}
+
+TEST(Convert, AutoRoundsWordForTheFormatFollows) {
+  const std::string section = R"({"bits": 4, "group_size": 32, "sym": true, "quant_method": "auto-round",
+  "packing_format": "auto_round"})";
+  ModelBuilder builder = ModelBuilder().Layers(1).Sizes(64, 128).Quant({.group_size = 32, .v2 = true, .g_idx = false});
+  builder.File("quantization_config.json", section);
+  const Converted one = Convert(builder, {.checkpoint_format = "gptq"});
+  EXPECT_THAT(one.out.files.at("quantization_config.json"), HasSubstr("\"packing_format\": \"auto_round:auto_gptq\""));
+  const Converted two = Convert(FromFiles(one.bytes), {.checkpoint_format = "gptq_v2"});
+  EXPECT_THAT(two.out.files.at("quantization_config.json"), HasSubstr("\"packing_format\": \"auto_round:gptqmodel\""));
+}
+
+TEST(Convert, WeightsInFoldersStayThere) {
+  const auto files = Small().Shards(2).Build();
+  std::map<std::string, std::string> moved;
+  for (const auto& [name, bytes] : files) {
+    if (name.ends_with(".safetensors"))
+      moved["layers/" + name] = bytes;
+    else
+      moved[name] = bytes;
+  }
+  std::string& index = moved["model.safetensors.index.json"];
+  for (size_t at = 0; (at = index.find("\"model-0", at)) != std::string::npos; at += 15)
+    index.insert(at + 1, "layers/");
+  const Converted out = Convert(FromFiles(moved), {.checkpoint_format = "gptq_v2"});
+  EXPECT_TRUE(out.bytes.contains("layers/model-00001-of-00002.safetensors"));
+  EXPECT_EQ(out.bytes.at("model.safetensors.index.json"), index);
+  const Converted flat = Convert(FromFiles(moved), {.rename = true});
+  EXPECT_TRUE(flat.bytes.contains("model-00001-of-00002.safetensors"));
+  testing::CheckIndex(flat.out);
+}
+
 // --- what real packers wrote -----------------------------------------------------------------------------------------
 
 Model Real(const std::string& name) {
