@@ -16,6 +16,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/mapping_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
+  dequant/convert_real_test.cc
   dequant/convert_test.cc
   dequant/dequantize_test.cc
   dequant/kernel_test.cc
