@@ -127,8 +127,8 @@ class Writer {
                        " are free; nothing was written"};
     }
     if (left_over) return Ok();
-    if (Status noted = WriteSmall(place_.state, model_.fingerprint + "\n", true); !noted) return noted;
-    Status made = sink_.MakeDirectory(place_.partial);
+    Status made = WriteSmall(place_.state, model_.fingerprint + "\n", true);
+    if (made) made = sink_.MakeDirectory(place_.partial);
     if (!made) RemovePartial();
     return made;
   }
