@@ -11,6 +11,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/cli_test.cc
   cli/completions_test.cc
   cli/convert_test.cc
+  cli/dequantize_faults_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
   cli/mapping_test.cc
