@@ -14,6 +14,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/dequantize_faults_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
+  cli/limits_test.cc
   cli/mapping_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
@@ -26,6 +27,10 @@ set(GPTQ_DOCTOR_TESTS
   dequant/model_writer_test.cc
   dequant/packers_test.cc
   dequant/repack_test.cc
+  fuzz/config_fuzz.cc
+  fuzz/directory_fuzz.cc
+  fuzz/header_fuzz.cc
+  fuzz/replay_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
@@ -65,7 +70,6 @@ set(GPTQ_DOCTOR_TESTS
   model/model_dir_test.cc
   model/probe_test.cc
   model/shard_index_test.cc
-  model/slow_checker.cc
   model/sniff_test.cc
   model/tensor_index_test.cc
   repair/apply_test.cc
@@ -95,4 +99,5 @@ set(GPTQ_DOCTOR_TEST_SUPPORT
   support/packer.cc
   support/problem_models.cc
   support/process.cc
+  support/slow_checker.cc
 )

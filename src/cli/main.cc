@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -26,6 +27,7 @@ int ReportBug(const char* what, int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // `| head` is no failure: writing returns EPIPE, and the run ends as it would have
   try {
     return gptq_doctor::RunProgram(argc, argv);
   } catch (const std::bad_alloc&) {

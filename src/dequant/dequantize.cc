@@ -134,6 +134,7 @@ Result<DequantizePlan> PlanChoices(std::span<const Choice> choices, const Examin
 }
 
 Result<DequantizePlan> PlanDequantize(const Examination& exam, const DequantizeOptions& options) {
+  if (!exam.errors.empty()) return exam.errors.front();  // what cannot be read tells nothing of the model
   const std::string kind = exam.kind();
   if (kind != "gptq")
     return Refuse("this directory is " + kind + ", not GPTQ: there is nothing that this command could dequantize");

@@ -1,5 +1,9 @@
 #include "dequant/kernel.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 
@@ -96,7 +100,8 @@ int64_t UniformGroup(const std::vector<uint32_t>& group_of) {
 // The vector paths need AVX2 and F16C.
 bool CpuHasAvx2() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  unsigned a = 0, b = 0, c = 0, d = 0;  // Clang 14 knows no "f16c" for the builtin
+  return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 #else
   return false;
 #endif

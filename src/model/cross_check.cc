@@ -108,8 +108,9 @@ class NameComparison {
     return shards_[s].tensors[t].name();
   }
   void ReportMissing() {
-    for (const auto& [name, promised] : entries_) {
-      const size_t place = places_[promised];
+    for (const auto& entry : entries_) {
+      const std::string_view name = entry.first;
+      const size_t place = places_[entry.second];
       if (place == kNoShard || !shards_[place].complete) continue;
       uint32_t elsewhere = NameTable::kNone;
       const uint32_t here = present_.Find(TagOf(name), [&](uint32_t position) {

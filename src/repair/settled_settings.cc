@@ -305,10 +305,14 @@ bool SettledSettings::IsOpen(std::string_view key) const {
 }
 
 Result<SettledSettings> SettleSettings(const Examination& exam, const std::vector<Assumption>& assumptions) {
-  return Settler(exam, assumptions).Settle();
+  Result<SettledSettings> settled = Settler(exam, assumptions).Settle();
+  // What could not be read may be what would have settled it: no fault of the model.
+  if (!settled && settled.error().kind == ErrorKind::kRefused && !exam.errors.empty()) return exam.errors.front();
+  return settled;
 }
 
 Error NothingProved(const Examination& exam) {
+  if (!exam.errors.empty()) return exam.errors.front();
   return {ErrorKind::kRefused, exam.source->DisplayPath(),
           "no quantized tensor can be read here, so nothing proves the settings that the files declare; fetch the "
           "weights first"};

@@ -79,7 +79,7 @@ void ReportMixed(const RuleInput& input, const FusedSet& set, const std::vector<
   for (auto& [parent, members] : by_parent) {
     std::sort(members.begin(), members.end());
     const bool differ = std::any_of(members.begin(), members.end(),
-                                    [&](const auto& member) { return member.second != members.front().second; });
+                                    [&first = members.front()](const auto& m) { return m.second != first.second; });
     if (!differ) continue;
     std::string words;
     for (const auto& [stem, setting] : members)
@@ -153,8 +153,9 @@ void CheckFused(const RuleInput& input, FindingSink& sink) {
       // Experts are fused as a whole, which is another rule's matter.
       if (parent.find("experts") != std::string::npos) continue;
       const bool any = std::any_of(classes.begin(), classes.end(), [&](uint32_t c) { return IsGptqClass(exam, c); });
-      const bool same = std::all_of(classes.begin(), classes.end(),
-                                    [&](uint32_t c) { return SettingOf(exam, c) == SettingOf(exam, classes.front()); });
+      const bool same = std::all_of(classes.begin(), classes.end(), [&exam, first = classes.front()](uint32_t c) {
+        return SettingOf(exam, c) == SettingOf(exam, first);
+      });
       if (any && !same) ReportMixed(input, set, classes, severity, sink);
     }
   }

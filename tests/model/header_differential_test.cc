@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "model/header_cases.h"
-#include "model/slow_checker.h"
+#include "support/slow_checker.h"
 
 namespace gptq_doctor {
 namespace {

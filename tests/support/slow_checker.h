@@ -1,5 +1,5 @@
-#ifndef GPTQ_DOCTOR_TESTS_MODEL_SLOW_CHECKER_H_
-#define GPTQ_DOCTOR_TESTS_MODEL_SLOW_CHECKER_H_
+#ifndef GPTQ_DOCTOR_TESTS_SUPPORT_SLOW_CHECKER_H_
+#define GPTQ_DOCTOR_TESTS_SUPPORT_SLOW_CHECKER_H_
 
 // The rules of the reference reader and our three extra refusals once more, written without regard for speed on
 // nlohmann-json with guards for what that library lets through. Shares no code with model/.
@@ -13,4 +13,4 @@ bool SlowlyAccepts(std::string_view file);
 
 }  // namespace gptq_doctor::testing
 
-#endif  // GPTQ_DOCTOR_TESTS_MODEL_SLOW_CHECKER_H_
+#endif  // GPTQ_DOCTOR_TESTS_SUPPORT_SLOW_CHECKER_H_

@@ -1,4 +1,4 @@
-#include "model/slow_checker.h"
+#include "support/slow_checker.h"
 
 #include <algorithm>
 #include <map>
