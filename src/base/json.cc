@@ -164,7 +164,12 @@ std::string JsonQuote(std::string_view text) {
       ++at;
     } else {
       const CodePoint point = DecodeUtf8(text, at);
-      AppendUtf8(out, point.value);
+      // Line separators: some readers of one object a line end the line there.
+      if (point.value == 0x2028 || point.value == 0x2029) {
+        out += point.value == 0x2028 ? "\\u2028" : "\\u2029";
+      } else {
+        AppendUtf8(out, point.value);
+      }
       at += static_cast<size_t>(point.size);
     }
   }

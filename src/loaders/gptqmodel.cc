@@ -104,7 +104,8 @@ bool StageGptqModelGate(Walk& walk) {
         kGate, std::string(kNoQuantizeConfig));
   }
   walk.Step("gate", "nothing says that the model is quantized: hands it to transformers", kGate);
-  if (walk.declared.method == "auto-round") {
+  const JsonValue* method = section == nullptr ? nullptr : section->Find("quant_method");
+  if (method != nullptr && method->AsString() != nullptr && *method->AsString() == "auto-round") {
     walk.Degrade(Outcome::kUnknown, "method", "transformers leaves auto-round to the package auto-round, not examined",
                  kGate);
     return false;

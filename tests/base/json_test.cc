@@ -222,6 +222,7 @@ TEST(Json, QuotesWhatItReadsBack) {
   const JsonDocument document = ParseJson(JsonQuote(text));
   EXPECT_TRUE(document.valid);
   EXPECT_EQ(document.root->text, text);
+  EXPECT_EQ(JsonQuote("a\xE2\x80\xA8\xE2\x80\xA9"), "\"a\\u2028\\u2029\"");
   EXPECT_EQ(JsonQuote("\xFFx"), "\"\xEF\xBF\xBDx\"");
 }
 
