@@ -12,8 +12,8 @@ namespace gptq_doctor::bench {
 namespace {
 
 constexpr int kRounds = 5;
-constexpr double kSlower = 2;      // times inspect
-constexpr long kEachKib = 256;     // memory that every further model may take
+constexpr double kSlower = 2;   // times inspect
+constexpr long kEachKib = 256;  // memory that every further model may take
 
 std::vector<std::string> Command(const char* name, const std::vector<std::string>& models) {
   std::vector<std::string> out = {GPTQ_DOCTOR_BINARY, name, "--format", "json"};

@@ -87,6 +87,7 @@ set(GPTQ_DOCTOR_TESTS
   rules/healthy_models_test.cc
   rules/known_cases_test.cc
   rules/policy_test.cc
+  rules/promised_repairs_test.cc
   rules/rule_cases_test.cc
   rules/structure_cases.cc
   rules/table_test.cc

@@ -43,7 +43,8 @@ class Check : public Command {
     examine.min_compression = plan->settings.min_compression.value_or(examine.min_compression);
     Report report = ExamineAll(session, options_.models, examine);
     const Status done = Judge(*plan, std::move(*known), report);
-    if (!done) report.errors.push_back(done.error());
+    // A file that could not be written, wherever the fault lies.
+    if (!done) report.errors.push_back({ErrorKind::kIo, done.error().path, done.error().message});
     report.exit_code = ExitCode(report);
     return Write(session, *targets, report);
   }

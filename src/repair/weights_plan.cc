@@ -25,6 +25,7 @@ Status RenameBase(Draft& draft, const std::string& name) {
   const JsonValue* object = name == "config.json" ? document.root->Find("quantization_config") : &*document.root;
   const JsonValue* base = object != nullptr ? object->Find("model_file_base_name") : nullptr;
   if (base == nullptr || base->kind != JsonKind::kString || base->text == "model") return Ok();
+  if (draft.exam().dir.Has(kName) && draft.exam().dir.Has(base->text + ".safetensors")) return Ok();
   JsonEditor editor(*file->after, *document.root);
   editor.Replace(base->range, "\"model\"");
   file->after = editor.Apply();
@@ -32,13 +33,19 @@ Status RenameBase(Draft& draft, const std::string& name) {
   return Ok();
 }
 
+// A name of AutoGPTQ's is left alone unless its rule is asked for: that loader finds it, transformers does not.
+bool IsAskedFor(const FixOptions& options, const TensorIndex& tensors) {
+  return !options.select.empty() && tensors.shards.size() == 1 && tensors.shards[0].file.starts_with("gptq_model-");
+}
+
 }  // namespace
 
-Status PlanWeightName(const FixOptions&, Draft& draft) {
+Status PlanWeightName(const FixOptions& options, Draft& draft) {
   const TensorIndex& tensors = draft.exam().tensors;
   const bool unusual = std::any_of(tensors.defects.begin(), tensors.defects.end(),
                                    [](const Defect& defect) { return defect.kind == DefectKind::kUnusualName; });
-  if (!unusual || tensors.shards.size() != 1 || draft.exam().dir.Has(kName)) return Ok();
+  if (draft.exam().dir.Has(kName)) return PlanBaseName(draft);
+  if ((!unusual && !IsAskedFor(options, tensors)) || tensors.shards.size() != 1) return Ok();
   const ShardHeader& shard = tensors.shards[0];
   if (!shard.accepted || shard.file.find('/') != std::string::npos) return Ok();
   const Result<std::string> head = HashHead(*draft.exam().source, shard.file);

@@ -16,7 +16,8 @@
 namespace gptq_doctor {
 
 // What checks share (support.cc).
-FixHint FixCommand(const RuleInput& input, std::string_view applicability, std::string_view description);
+FixHint FixCommand(const RuleInput& input, std::string_view applicability, std::string_view description,
+                   std::string_view options = {});
 // Names the modules of a class in a report: as many as the sink wants, all of them counted, the file of the first.
 void NameClass(const RuleInput& input, const FindingSink& sink, uint32_t class_id, Observation& report);
 void NameModule(const RuleInput& input, uint32_t module, Observation& report);

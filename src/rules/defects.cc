@@ -87,6 +87,9 @@ std::optional<FixHint> FixOf(const RuleInput& input, const Defect& defect) {
     case DefectKind::kLfsPointer:
       return FixHint{"manual", "git lfs pull", "fetch the content behind the pointer"};
     case DefectKind::kTensorNotInShard:
+      // Rebuilt, an index would forget a tensor that is nowhere.
+      if (input.exam.tensors.Find(defect.tensor) == nullptr) return std::nullopt;
+      [[fallthrough]];
     case DefectKind::kTensorNotInIndex:
     case DefectKind::kIndexMalformed:
     case DefectKind::kIndexWrongType:
@@ -173,6 +176,7 @@ void CheckAnnouncedName(const RuleInput& input, FindingSink& sink) {
     report.value = *name;
     report.message = PlaceName(*file) + " announces " + *name + ".safetensors, and the weight file is " +
                      exam.tensors.shards.front().file + ": AutoGPTQ stops with FileNotFoundError";
+    if (exam.dir.Has("model.safetensors")) report.fix = FixCommand(input, "certain", "announce the file that is there");
     sink.Add(std::move(report));
   }
 }
@@ -188,7 +192,7 @@ void CheckPackerName(const RuleInput& input, FindingSink& sink) {
   report.file = file;
   report.cause = "packer";
   report.message = file + ": the name that AutoGPTQ gives; transformers looks for model.safetensors and finds nothing";
-  report.fix = FixCommand(input, "certain", "give the weights a name that every loader looks for");
+  report.fix = FixCommand(input, "certain", "give the weights a name that every loader looks for", " --select GD242");
   sink.Add(std::move(report));
 }
 

@@ -6,8 +6,10 @@
 
 namespace gptq_doctor {
 
-FixHint FixCommand(const RuleInput& input, std::string_view applicability, std::string_view description) {
-  std::string command = "gptq-doctor fix " + ShellQuote(input.exam.source->DisplayPath()) + " --write";
+FixHint FixCommand(const RuleInput& input, std::string_view applicability, std::string_view description,
+                   std::string_view options) {
+  std::string command = "gptq-doctor fix " + ShellQuote(input.exam.source->DisplayPath());
+  command += std::string(options) + " --write";
   return {std::string(applicability), std::move(command), std::string(description)};
 }
 

@@ -151,6 +151,22 @@ TEST(WeightNamePlan, LeavesNamesThatSomeLoaderExpects) {
   }
 }
 
+TEST(WeightNamePlan, RenamesAutoGptqsNameWhereItsRuleIsSelected) {
+  const Repaired repaired =
+      Repair(Model().WeightName("gptq_model-4bit-32g.safetensors").Build(), {.select = {"GD242"}});
+  ASSERT_TRUE(repaired.plan);
+  EXPECT_TRUE(repaired.after.contains("model.safetensors"));
+}
+
+TEST(WeightNamePlan, AnnouncesTheFileThatIsThere) {
+  Files files = Model().Build();
+  files["quantize_config.json"] =
+      Replaced(files["quantize_config.json"], "{", "{\n  \"model_file_base_name\": \"llama-7b-4bit\",");
+  const Repaired repaired = Repair(files);
+  ASSERT_TRUE(repaired.plan);
+  EXPECT_THAT(repaired.after.at("quantize_config.json"), HasSubstr("\"model_file_base_name\": \"model\""));
+}
+
 TEST(BasePlan, TakesTheBaseConfigWithTheProvedSection) {
   Files files = Model().Build();
   const std::string base = Files(ModelBuilder().Layers(2).Sizes(64, 128, 0, 64).Dense().Build()).at("config.json");

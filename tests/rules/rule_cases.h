@@ -49,6 +49,7 @@ std::vector<RuleCase> IndexCases();
 std::vector<RuleCase> StructureCases();
 std::vector<RuleCase> ValueCases();
 std::vector<RuleCase> LoaderCases();
+std::vector<RuleCase> AllCases();
 
 Diagnosis DiagnoseFiles(const Directory& directory, ExamineOptions options = {});
 

@@ -48,8 +48,6 @@ std::string RawSafetensors(const std::string& header, size_t data_bytes) {
   return out + header + std::string(data_bytes, '\1');
 }
 
-namespace {
-
 std::vector<RuleCase> AllCases() {
   std::vector<RuleCase> out;
   for (const auto& cases :
@@ -58,6 +56,8 @@ std::vector<RuleCase> AllCases() {
   }
   return out;
 }
+
+namespace {
 
 std::vector<std::string> Describe(const Diagnosis& diagnosis) {
   std::vector<std::string> out;
