@@ -16,6 +16,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/fix_test.cc
   cli/limits_test.cc
   cli/mapping_test.cc
+  cli/integrations_test.cc
   cli/memory_test.cc
   cli/schema_test.cc
   dequant/convert_real_test.cc

@@ -76,7 +76,9 @@ Observation ReportOf(const LoaderOutcome& outcome, const std::string& path) {
   if (!outcome.message.empty()) report.evidence.push_back("the user sees: " + outcome.message);
   for (const LoaderStep& step : outcome.steps) {
     if (!step.deciding) continue;
-    report.evidence.push_back("step " + step.step + ": " + step.detail +
+    // The headline says already what most deciding steps say.
+    const bool said = outcome.summary.find(step.detail) != std::string::npos;
+    report.evidence.push_back("decided at step " + step.step + (said ? "" : ": " + step.detail) +
                               (step.source.empty() ? "" : " [" + step.source + "]"));
   }
   for (const std::string& assumption : outcome.assumptions) report.evidence.push_back("assumed: " + assumption);

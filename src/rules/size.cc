@@ -103,6 +103,17 @@ int64_t PromisedOfDense(const RuleInput& input, const QuantConfigFile& file) {
 
 std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(bytes, 0))); }
 
+// Dense tensors stored at 32 bits.
+int64_t WideDenseBytes(const Examination& exam) {
+  int64_t bytes = 0;
+  for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
+    const ModuleClass& cls = exam.inventory.classes[c];
+    const TensorRecord* weight = exam.inventory.Find(exam.tensors, Representative(exam, c), kWeight);
+    if (cls.format < 0 && weight != nullptr && weight->dtype == Dtype::kF32) bytes = Plus(bytes, cls.bytes);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 void CheckCompression(const RuleInput& input, FindingSink& sink) {
@@ -131,6 +142,8 @@ void CheckCompression(const RuleInput& input, FindingSink& sink) {
   report.evidence.push_back(
       fmt::format("tensors of quantized modules {}, all others {}", Size(bytes.quantized), Size(bytes.dense)));
   if (!bytes.ratio_note.empty()) report.evidence.push_back(bytes.ratio_note);
+  const int64_t wide = WideDenseBytes(exam);
+  if (wide > 0) report.evidence.push_back(Size(wide) + " of dense tensors are F32: half of that would do at 16 bits");
   sink.Add(std::move(report));
 }
 
