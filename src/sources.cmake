@@ -17,8 +17,17 @@ set(GPTQ_DOCTOR_SOURCES
   src/dequant/convert.cc
   src/dequant/convert_checks.cc
   src/dequant/convert_files.cc
+  src/dequant/base_matrices.cc
+  src/dequant/code_kernels.cc
+  src/dequant/code_scan.cc
+  src/dequant/compare.cc
+  src/dequant/compare_dense.cc
+  src/dequant/compare_kernels.cc
+  src/dequant/compare_match.cc
+  src/dequant/declared_bits.cc
   src/dequant/dense_config.cc
   src/dequant/dequantize.cc
+  src/dequant/file_hashes.cc
   src/dequant/kernel.cc
   src/dequant/kernel_avx2.cc
   src/dequant/mapping.cc
@@ -28,7 +37,11 @@ set(GPTQ_DOCTOR_SOURCES
   src/dequant/offers.cc
   src/dequant/producers.cc
   src/dequant/repack.cc
+  src/dequant/read_range.cc
   src/dequant/shard_plan.cc
+  src/dequant/verify.cc
+  src/dequant/verify_defects.cc
+  src/dequant/verify_scan.cc
   src/dequant/zeros.cc
   src/diagnose_architecture.cc
   src/diagnose_bytes.cc
@@ -179,6 +192,8 @@ set(GPTQ_DOCTOR_SOURCES
   src/report/summary.cc
   src/report/text_inspect.cc
   src/report/text_sections.cc
+  src/report/verify_json.cc
+  src/report/verify_text.cc
   src/report/why_json.cc
   src/report/why_text.cc
   src/rules/baseline.cc
@@ -204,6 +219,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/rules/table_rest.cc
   src/rules/table_structure.cc
   src/rules/table_values.cc
+  src/rules/table_verified.cc
   src/rules/values.cc
 )
 set(GPTQ_DOCTOR_CLI_SOURCES
@@ -220,6 +236,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/cmd_memory.cc
   src/cli/cmd_rules.cc
   src/cli/cmd_tensors.cc
+  src/cli/cmd_verify.cc
   src/cli/cmd_why.cc
   src/cli/commands.cc
   src/cli/completion_words.cc

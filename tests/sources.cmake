@@ -21,6 +21,8 @@ set(GPTQ_DOCTOR_TESTS
   cli/schema_test.cc
   dequant/convert_real_test.cc
   dequant/convert_test.cc
+  cli/verify_test.cc
+  dequant/compare_test.cc
   dequant/dequantize_test.cc
   dequant/kernel_test.cc
   dequant/mapping_file_test.cc
@@ -32,6 +34,7 @@ set(GPTQ_DOCTOR_TESTS
   fuzz/directory_fuzz.cc
   fuzz/header_fuzz.cc
   fuzz/replay_test.cc
+  dequant/verify_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
@@ -93,6 +96,7 @@ set(GPTQ_DOCTOR_TESTS
   rules/structure_cases.cc
   rules/table_test.cc
   rules/value_cases.cc
+  rules/verified_cases.cc
 )
 set(GPTQ_DOCTOR_TEST_SUPPORT
   support/memory_files.cc
@@ -102,4 +106,5 @@ set(GPTQ_DOCTOR_TEST_SUPPORT
   support/problem_models.cc
   support/process.cc
   support/slow_checker.cc
+  support/quantizer.cc
 )

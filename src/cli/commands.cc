@@ -1,6 +1,9 @@
 #include "cli/command.h"
 
 namespace gptq_doctor {
+
+std::unique_ptr<Command> MakeVerify();  // cmd_verify.cc
+
 namespace {
 
 constexpr std::string_view kDiagnose = "Diagnose";
@@ -48,6 +51,11 @@ constexpr CommandRow kCommands[] = {
      "tensors MODEL '*.g_idx'\n"
      "tensors MODEL model.layers.0.mlp.down_proj.weight",
      MakeTensors},
+    {"verify", kNumbers, "read the tensor data: are the numbers sound, and those of the base model?",
+     "verify MODEL\n"
+     "verify MODEL --against BASE          every module's error, swapped modules by name\n"
+     "verify MODEL --hashes                against what was recorded at the download",
+     MakeVerify},
     {"dequantize", kNumbers, "write a dense model directory (f16, bf16, f32)",
      "dequantize MODEL -o DENSE --dtype bf16\n"
      "dequantize MODEL -o DENSE --resume   go on after an interruption",

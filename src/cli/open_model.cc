@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/log.h"
 #include "cli/session.h"
+#include "dequant/verify.h"
 #include "diagnose.h"
 #include "model/sniff.h"
 
@@ -142,6 +143,13 @@ Report ExamineAll(Session& session, const std::vector<std::string>& paths, const
     if (!model) {
       errors[i] = model.error();
       return;
+    }
+    if (options.deep) {
+      const Result<VerifyReport> verified = VerifyModel(*model->exam, {}, session.context());
+      if (!verified) {
+        errors[i] = verified.error();
+        return;
+      }
     }
     models[i] = Diagnose(*model->exam);
     models[i]->path = paths[i];

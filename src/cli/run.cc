@@ -32,7 +32,10 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option("--jobs", options.jobs, "threads; 0 stands for one a processor")->envname("GPTQ_DOCTOR_JOBS");
   app.add_option("--max-header", options.max_header, "largest safetensors header to read, in bytes")
       ->envname("GPTQ_DOCTOR_MAX_HEADER");
-  app.add_flag("--deep", options.deep, "read every module's small tensors instead of a sample")
+  app.add_flag(
+         "--deep", options.deep,
+         "read all data instead of a sample: of every module its small tensors; inspect and check read every byte, as "
+         "verify does")
       ->envname("GPTQ_DOCTOR_DEEP");
   app.add_flag("-v,--verbose", options.verbose, "more evidence; twice: every step")->envname("GPTQ_DOCTOR_VERBOSE");
   app.add_flag("-q,--quiet", options.quiet, "no summary; twice: the exit code alone")->envname("GPTQ_DOCTOR_QUIET");

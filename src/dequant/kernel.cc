@@ -48,26 +48,6 @@ void StoreFloats(std::span<const float> values, Dtype dtype, bool avx2, char* ou
   for (; done < values.size(); ++done) StoreFloat(values[done], dtype, out + 2 * done);
 }
 
-std::vector<float> LoadFloats(std::span<const char> bytes, Dtype dtype) {
-  const size_t width = ElementBytes(dtype);
-  std::vector<float> out(bytes.size() / width);
-  for (size_t i = 0; i < out.size(); ++i) out[i] = LoadFloat(&bytes[i * width], dtype);
-  return out;
-}
-
-std::vector<uint32_t> GroupOf(const PackedModule& m) {
-  std::vector<uint32_t> out(static_cast<size_t>(m.in_features));
-  for (size_t k = 0; k < out.size(); ++k) {
-    if (m.g_idx.empty()) {
-      out[k] = m.group_size > 0 ? static_cast<uint32_t>(k / static_cast<size_t>(m.group_size)) : 0;
-    } else {
-      const auto value = static_cast<int32_t>(LoadLe32(&m.g_idx[4 * k]));
-      out[k] = static_cast<uint32_t>(value < 0 ? value + m.groups : value);
-    }
-  }
-  return out;
-}
-
 // `count` words of one row to streams that lie `apart` bytes from each other.
 template <size_t kWord>
 void Scatter(const char* from, size_t count, size_t apart, char* to) {
@@ -135,6 +115,26 @@ Status CheckSizes(const PackedModule& m) {
 
 }  // namespace
 
+std::vector<uint32_t> GroupsOf(const PackedModule& m) {
+  std::vector<uint32_t> out(static_cast<size_t>(m.in_features));
+  for (size_t k = 0; k < out.size(); ++k) {
+    if (m.g_idx.empty()) {
+      out[k] = m.group_size > 0 ? static_cast<uint32_t>(k / static_cast<size_t>(m.group_size)) : 0;
+    } else {
+      const auto value = static_cast<int32_t>(LoadLe32(&m.g_idx[4 * k]));
+      out[k] = static_cast<uint32_t>(value < 0 ? value + m.groups : value);
+    }
+  }
+  return out;
+}
+
+std::vector<float> FloatsOf(std::span<const char> bytes, Dtype dtype) {
+  const size_t width = ElementBytes(dtype);
+  std::vector<float> out(bytes.size() / width);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = LoadFloat(&bytes[i * width], dtype);
+  return out;
+}
+
 Status CheckModule(const PackedModule& m) {
   constexpr int64_t kLimit = int64_t{1} << 40;
   if (m.bits < 2 || m.bits > 8 || (m.pack_bits != 8 && m.pack_bits != 16 && m.pack_bits != 32 && m.pack_bits != 64)) {
@@ -153,7 +153,7 @@ Status CheckModule(const PackedModule& m) {
     return Refuse("bit planes need 32-bit words and dimensions that are multiples of 32");
   }
   if (Status sizes = CheckSizes(m); !sizes) return sizes;
-  const std::vector<uint32_t> group_of = GroupOf(m);
+  const std::vector<uint32_t> group_of = GroupsOf(m);
   const auto bad =
       std::find_if(group_of.begin(), group_of.end(), [&](uint32_t g) { return g >= static_cast<uint64_t>(m.groups); });
   if (bad != group_of.end()) {
@@ -164,9 +164,9 @@ Status CheckModule(const PackedModule& m) {
 }
 
 DequantPlan::DequantPlan(const PackedModule& module, CpuPath path)
-    : module_(module), scales_(LoadFloats(module.scales, module.scales_dtype)), group_of_(GroupOf(module)) {
+    : module_(module), scales_(FloatsOf(module.scales, module.scales_dtype)), group_of_(GroupsOf(module)) {
   if (module.zero_rule == ZeroRule::kFloat) {
-    float_zeros_ = LoadFloats(module.qzeros, Dtype::kF32);
+    float_zeros_ = FloatsOf(module.qzeros, Dtype::kF32);
   } else {
     zeros_ = DecodeZeros(module);
   }

@@ -48,6 +48,11 @@ struct PackedModule {
 // Zero points [G, N] as integers in 0..2^bits (2^bits cannot occur under the rules above).
 std::vector<uint16_t> DecodeZeros(const PackedModule& module);
 
+// The group of each input channel [K].
+std::vector<uint32_t> GroupsOf(const PackedModule& module);
+// Values of F16, BF16 or F32, exact.
+std::vector<float> FloatsOf(std::span<const char> bytes, Dtype dtype);
+
 // Checks every size and g_idx against each other; kRefused with the numbers where they do not agree.
 Status CheckModule(const PackedModule& module);
 

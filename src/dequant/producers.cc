@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dequant/read_range.h"
+
 namespace gptq_doctor {
 namespace {
 
@@ -10,18 +12,6 @@ constexpr uint64_t kCopyPiece = 16 << 20;
 constexpr uint64_t kSlabBudget = 24 << 20;  // packed bytes of a slab
 constexpr uint64_t kOutputChunk = 4 << 20;  // dense bytes made at a time
 constexpr uint64_t kTurnBudget = 8 << 20;   // dense bytes of a slab that is turned, of which there are two copies
-
-Status ReadRange(const Examination& exam, const std::string& file, uint64_t offset, std::span<char> into,
-                 const FileIdentity& identity) {
-  const ReadRequest request{file, offset, into};
-  ReadOutcome outcome;
-  exam.source->ReadMany({&request, 1}, {&outcome, 1});
-  if (outcome.error) return *outcome.error;
-  if (outcome.bytes != into.size() || !(outcome.identity == identity)) {
-    return Error{ErrorKind::kChanged, file, "the file changed while it was read; run again when nothing writes to it"};
-  }
-  return Ok();
-}
 
 Status CopyPiece(const Examination& exam, const TensorRecord& tensor, int64_t piece, const PieceWriter& out) {
   const uint64_t begin = static_cast<uint64_t>(piece) * kCopyPiece;
@@ -93,11 +83,6 @@ struct WeightJob {
 };
 
 }  // namespace
-
-Status ReadTensor(const Examination& exam, const TensorRecord& tensor, uint64_t offset, std::span<char> into) {
-  const ShardHeader& shard = exam.tensors.shard_of(tensor);
-  return ReadRange(exam, shard.file, exam.tensors.file_offset(tensor) + offset, into, shard.identity);
-}
 
 OutTensor CopyTensor(const Examination& exam, const TensorRecord& tensor, std::string name) {
   OutTensor out;

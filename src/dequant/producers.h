@@ -8,11 +8,9 @@
 
 #include "dequant/model_writer.h"
 #include "dequant/module_slab.h"
+#include "dequant/read_range.h"
 
 namespace gptq_doctor {
-
-// Bytes of a tensor from `offset` on; kChanged where the file is not the one whose header was read.
-Status ReadTensor(const Examination& exam, const TensorRecord& tensor, uint64_t offset, std::span<char> into);
 
 // Byte for byte.
 OutTensor CopyTensor(const Examination& exam, const TensorRecord& tensor, std::string name);

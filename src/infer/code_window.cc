@@ -69,23 +69,6 @@ void CountPatterns(std::span<const char> bytes, Word infinity, Word largest_fit,
       .read = static_cast<int64_t>(count), .not_finite = not_finite, .zero = zero, .overflow = large - not_finite};
 }
 
-ScaleReport CountScales(std::span<const char> bytes, int scale_bits, int bits) {
-  // The zero point lies somewhere in the range, so at least half of it is reached on one side. A power of two: exact in
-  // F16.
-  const float largest = kHalfMax / static_cast<float>(1 << (bits - 1));
-  ScaleReport report;
-  if (scale_bits == 16) {
-    CountPatterns<uint16_t>(bytes, 0x7C00, FloatToHalf(largest), report);
-  } else if (scale_bits == 17) {
-    const uint16_t nearest = FloatToBfloat(largest);
-    const bool above = BfloatToFloat(nearest) > largest;
-    CountPatterns<uint16_t>(bytes, 0x7F80, static_cast<uint16_t>(nearest - above), report);
-  } else {
-    CountPatterns<uint32_t>(bytes, 0x7F800000, std::bit_cast<uint32_t>(largest), report);
-  }
-  return report;
-}
-
 int64_t GroupOf(const Draft& d, int64_t k) {
   const bool listed = d.report->g_idx.kind == GIdxKind::kSequential || d.report->g_idx.kind == GIdxKind::kActOrder;
   if (d.facts->groups == 1) return 0;
@@ -259,7 +242,7 @@ class Windows {
     const int64_t outputs = d.facts->out_features;
     const auto count = bytes.size() / (w.scale_bits == 32 ? 4 : 2);
     if (count < static_cast<size_t>(d.scale_rows * outputs)) return;
-    out.scales = CountScales(bytes, w.scale_bits, w.bits);
+    out.scales = CountScales(bytes, d.t.scales->dtype, w.bits);
     // Single values matter only for witnesses in varied zeros and for scales of 0.
     if (d.report->zeros.kind != ZeroKind::kVaried && out.scales.zero == 0) return;
     w.scale_rows = d.scale_rows;
@@ -298,6 +281,24 @@ class Windows {
 };
 
 }  // namespace
+
+ScaleReport CountScales(std::span<const char> bytes, Dtype dtype, int bits) {
+  const int scale_bits = ScaleBits(dtype);
+  // The zero point lies somewhere in the range, so at least half of it is reached on one side. A power of two: exact in
+  // F16.
+  const float largest = kHalfMax / static_cast<float>(1 << (bits - 1));
+  ScaleReport report;
+  if (scale_bits == 16) {
+    CountPatterns<uint16_t>(bytes, 0x7C00, FloatToHalf(largest), report);
+  } else if (scale_bits == 17) {
+    const uint16_t nearest = FloatToBfloat(largest);
+    const bool above = BfloatToFloat(nearest) > largest;
+    CountPatterns<uint16_t>(bytes, 0x7F80, static_cast<uint16_t>(nearest - above), report);
+  } else {
+    CountPatterns<uint32_t>(bytes, 0x7F800000, std::bit_cast<uint32_t>(largest), report);
+  }
+  return report;
+}
 
 uint64_t ReadWindows(const InferInput& input, std::span<const ClassFacts> classes, const WindowRequest& request,
                      const ExamineContext& context, std::vector<Error>& errors,

@@ -22,6 +22,9 @@ struct ScaleReport {
   int64_t zero_in_use = 0;  // zero scales whose codes differ from each other: what they stood for is lost
 };
 
+// Of scales in F16, BF16 or F32; `zero_in_use` is left 0, since it takes codes.
+ScaleReport CountScales(std::span<const char> bytes, Dtype dtype, int bits);
+
 struct ModuleWindow {
   uint32_t module = 0;
   CodeWindow window;

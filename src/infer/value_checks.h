@@ -4,6 +4,7 @@
 // Defects of tensor values (gptq-format C) on the modules that were read. What writers legally do is no defect:
 // negative scales, groups shortened by padding, channels and groups of zeros.
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 namespace gptq_doctor {
 
+// Codes as even as independent random numbers; silent below 8192 codes. `histogram` has 2^bits entries or more.
+bool LooksRandom(std::span<const uint64_t> histogram, int bits);
 // From qweight and scales: C-4, C-5, C-6, C-18, C-19, C-20.
 void CheckWindow(const ModuleWindow& window, std::vector<ValueDefect>& defects);
 // From g_idx: C-8 to C-11; and C-20 of qzeros.

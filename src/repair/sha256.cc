@@ -48,7 +48,8 @@ std::string Sha256(std::string_view data) {
   return hasher.Finish();
 }
 
-Result<std::string> Sha256OfFile(Source& source, std::string_view file) {
+Result<std::string> Sha256OfFile(Source& source, std::string_view file,
+                                 const std::function<bool(uint64_t bytes)>& step) {
   const Result<FileEntry> entry = source.Stat(file);
   if (!entry) return entry.error();
   Hasher hasher;
@@ -61,6 +62,7 @@ Result<std::string> Sha256OfFile(Source& source, std::string_view file) {
     if (outcome.error) return *outcome.error;
     hasher.Add({buffer.data(), outcome.bytes});
     offset += outcome.bytes;
+    if (step && !step(outcome.bytes)) return Error{ErrorKind::kInterrupted, std::string(file), "interrupted"};
     if (outcome.bytes < buffer.size()) return hasher.Finish();
   }
 }

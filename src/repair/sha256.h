@@ -3,6 +3,7 @@
 
 // SHA-256 as lower-case hex, of text and of files; how a plan recognises the state of a file that it was made for.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,10 @@
 namespace gptq_doctor {
 
 std::string Sha256(std::string_view data);
-// Of a whole file, read in pieces. Errors as Source gives them; kNotFound where there is no such file.
-Result<std::string> Sha256OfFile(Source& source, std::string_view file);
+// Of a whole file, read in pieces. `step` is told of the bytes of each piece; false stops with kInterrupted. Errors as
+// Source gives them; kNotFound where there is no such file.
+Result<std::string> Sha256OfFile(Source& source, std::string_view file,
+                                 const std::function<bool(uint64_t bytes)>& step = {});
 
 }  // namespace gptq_doctor
 

@@ -19,7 +19,8 @@ std::span<const Rule> ModelRules();      // GD140..GD199: the rest of the direct
 std::span<const Rule> FileRules();       // GD201..GD229: weight files and headers
 std::span<const Rule> IndexRules();      // GD230..GD299: shards, the index, left-overs
 std::span<const Rule> StructureRules();  // GD3xx
-std::span<const Rule> ValueRules();      // GD4xx
+std::span<const Rule> ValueRules();      // GD401..GD419: what a sample shows
+std::span<const Rule> VerifiedRules();   // GD420..GD499: what the whole data, a hash or a base model shows
 std::span<const Rule> LoaderRules();     // GD5xx
 std::span<const Rule> SizeRules();       // GD6xx
 std::span<const Rule> RunRuleRows();     // GD9xx

@@ -12,7 +12,7 @@ namespace {
 std::vector<Rule> AllRules() {
   std::vector<Rule> out;
   for (std::span<const Rule> family : {ConfigRules(), ModelRules(), FileRules(), IndexRules(), StructureRules(),
-                                       ValueRules(), LoaderRules(), SizeRules(), RunRuleRows()}) {
+                                       ValueRules(), VerifiedRules(), LoaderRules(), SizeRules(), RunRuleRows()}) {
     out.insert(out.end(), family.begin(), family.end());
   }
   std::sort(out.begin(), out.end(), [](const Rule& a, const Rule& b) { return a.code < b.code; });

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "base/text.h"
+#include "infer/verified_defects.h"
 #include "rules/checks.h"
 #include "rules/families.h"
 #include "rules/findings.h"
@@ -39,6 +40,23 @@ constexpr ValueRow kValueRows[] = {
     {24, "", "GD417", "the bias is all zero, which is harmless", Confidence::kCertain},
     {27, "", "GD404", "the stored zero points carry the shift of the base bits instead of their own",
      Confidence::kCertain},
+    {kPartUnfilled, "zero", "GD420", "parts of qweight are zero bytes", Confidence::kCertain},
+    {kPartUnfilled, "random", "GD420", "parts of qweight look like random words", Confidence::kInferred},
+    {kLevelsUnused, "", "GD421", "half of the codes or more never occur", Confidence::kInferred},
+    {kWrongLayout, "", "GD422", "3-bit codes are stored in the other layout", Confidence::kInferred},
+    {kColumnsSaturated, "", "GD423", "outputs are saturated", Confidence::kInferred},
+    {kColumnsConstant, "", "GD424", "outputs have one constant code", Confidence::kCertain},
+    {kManyDead, "", "GD425", "a quarter of the channels or more are dead", Confidence::kCertain},
+    {kDenseNotFinite, "", "GD426", "a dense tensor holds NaN or infinity", Confidence::kCertain},
+    {kHashDiffers, "", "GD430", "the file is not the one that was published", Confidence::kCertain},
+    {kBaseUnrelated, "", "GD440", "the weights bear no resemblance to those of the base model", Confidence::kCertain},
+    {kBaseSwapped, "", "GD441", "the weights are those of another module of the base model", Confidence::kCertain},
+    {kBaseTransposed, "", "GD442", "the weights are the base model's, transposed", Confidence::kCertain},
+    {kBaseCoarse, "", "GD443", "the weights are farther from the base model's than their bits explain",
+     Confidence::kInferred},
+    {kBaseOtherShape, "", "GD444", "the module has another shape than in the base model", Confidence::kCertain},
+    {kBaseDenseDiffers, "", "GD445", "a tensor that was left dense differs from the base model's",
+     Confidence::kCertain},
 };
 
 const ValueRow* RowOf(const ValueDefect& defect) {
@@ -62,15 +80,23 @@ const QuantConfigFile* DescActDeclared(const Examination& exam) {
 }  // namespace
 
 void CheckValueDefects(const RuleInput& input, FindingSink& sink) {
-  std::set<std::pair<const ValueRow*, uint32_t>> seen;  // scales and qzeros of one module may share a row
+  // Scales and qzeros of one module may share a row.
+  std::set<std::tuple<const ValueRow*, uint32_t, std::string_view>> seen;
   for (const ValueDefect& defect : input.exam.quant.value_defects) {
     const ValueRow* row = RowOf(defect);
-    if (row == nullptr || !seen.emplace(row, defect.module).second) continue;
+    if (row == nullptr || !seen.emplace(row, defect.module, defect.module == kNoModule ? defect.variant : "").second)
+      continue;
     Observation report;
     report.message = "{names}: " + std::string(row->headline);
     report.cause = std::string(row->headline);
     report.confidence = row->confidence;
-    NameModule(input, defect.module, report);
+    if (defect.module == kNoModule) {
+      report.file = defect.variant;
+      report.names.push_back(defect.variant);
+      report.unit = "file";
+    } else {
+      NameModule(input, defect.module, report);
+    }
     if (!defect.detail.empty()) report.evidence.push_back(report.names.front() + ": " + defect.detail);
     sink.Add(row->code, std::move(report));
   }

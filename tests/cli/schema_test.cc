@@ -65,6 +65,7 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
     Keep({"inspect", model});
     Keep({"inspect", model, "--modules", "--deep", "--all"});
     Keep({"tensors", model});
+    Keep({"verify", model, "--hashes", "--against", dense});
     Keep({"memory", model});
     Keep({"memory", model, "--gpu", "8GiB", "--runtime", "vllm", "--by", "tensor", "--observed", "1MiB"});
   }
@@ -80,6 +81,7 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
   Keep({"convert", sick, "-o", out + "2", "--checkpoint-format", "gptq_v2", "--add-g-idx", "--reshard"});
   Keep({"convert", zero, "-o", out + "3", "--checkpoint-format", "gptq"});
   Keep({"convert", healthy, "-o", out + "3"});
+  Keep({"verify", healthy, sick, (models_.path() / "absent").string()});
   Keep({"inspect"});
   Keep({"inspect", "--no-such-option"});
   Keep({"tensors", sick, "no.such.tensor"});

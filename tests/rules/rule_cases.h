@@ -38,6 +38,8 @@ struct RuleCase {
   std::function<Directory()> near_miss;
   // A part of the message; empty where the code says enough.
   std::string_view message = {};
+  // The model that verification compares with; empty: none.
+  std::function<Directory()> base = {};
 };
 
 inline void PrintTo(const RuleCase& c, std::ostream* out) { *out << c.code << " " << c.what; }
@@ -48,10 +50,13 @@ std::vector<RuleCase> FileCases();
 std::vector<RuleCase> IndexCases();
 std::vector<RuleCase> StructureCases();
 std::vector<RuleCase> ValueCases();
+std::vector<RuleCase> VerifiedCases();
 std::vector<RuleCase> LoaderCases();
 std::vector<RuleCase> AllCases();
 
 Diagnosis DiagnoseFiles(const Directory& directory, ExamineOptions options = {});
+// With every byte read, hashes too; `base` may be null.
+Diagnosis VerifyFiles(const Directory& directory, const Directory* base);
 
 // 4-bit, group size 32, symmetric, both configurations: nothing is wrong with it.
 ModelBuilder Good();

@@ -4,16 +4,49 @@
 
 #include <set>
 
+#include "dequant/verify.h"
 #include "diagnose.h"
 #include "infer/examination.h"
 #include "rules/rule.h"
 
 namespace gptq_doctor::testing {
 
-Diagnosis DiagnoseFiles(const Directory& directory, ExamineOptions options) {
+namespace {
+
+MemorySource SourceOf(const Directory& directory) {
   MemorySource source("model");
   for (const auto& [name, content] : directory.files) source.Add(name, content);
   for (const auto& [name, kind] : directory.specials) source.AddSpecial(name, kind);
+  return source;
+}
+
+}  // namespace
+
+Diagnosis VerifyFiles(const Directory& directory, const Directory* base) {
+  MemorySource source = SourceOf(directory), base_source = SourceOf(base == nullptr ? Directory() : *base);
+  VerifyOptions options;
+  options.hashes = true;
+  std::unique_ptr<Examination> base_exam;
+  if (base != nullptr) {
+    auto read = ReadExamination(base_source, {}, {});
+    EXPECT_TRUE(read.ok());
+    if (read) base_exam = std::move(*read);
+    options.base = base_exam.get();
+  }
+  ExamineOptions examine;
+  examine.deep = true;
+  const auto exam = ReadExamination(source, examine, {});
+  if (!exam) {
+    ADD_FAILURE() << exam.error().message;
+    return {};
+  }
+  const Result<VerifyReport> verified = VerifyModel(**exam, options, {});
+  EXPECT_TRUE(verified.ok()) << (verified ? "" : verified.error().message);
+  return Diagnose(**exam);
+}
+
+Diagnosis DiagnoseFiles(const Directory& directory, ExamineOptions options) {
+  MemorySource source = SourceOf(directory);
   const Result<Diagnosis> diagnosis = Examine(source, options, {});
   if (!diagnosis) {
     ADD_FAILURE() << diagnosis.error().message;
@@ -50,8 +83,8 @@ std::string RawSafetensors(const std::string& header, size_t data_bytes) {
 
 std::vector<RuleCase> AllCases() {
   std::vector<RuleCase> out;
-  for (const auto& cases :
-       {ConfigCases(), ModelCases(), FileCases(), IndexCases(), StructureCases(), ValueCases(), LoaderCases()}) {
+  for (const auto& cases : {ConfigCases(), ModelCases(), FileCases(), IndexCases(), StructureCases(), ValueCases(),
+                            VerifiedCases(), LoaderCases()}) {
     out.insert(out.end(), cases.begin(), cases.end());
   }
   return out;
@@ -74,11 +107,19 @@ const Finding* FindCase(const Diagnosis& diagnosis, const RuleCase& c) {
   return nullptr;
 }
 
+// Rules that only the whole data can break are looked for as `verify` does.
+Diagnosis DiagnoseCase(const RuleCase& c, const Directory& directory) {
+  const bool verified = c.code >= "GD420" && c.code < "GD500";
+  if (!verified) return DiagnoseFiles(directory);
+  const std::optional<Directory> base = c.base ? std::optional(c.base()) : std::nullopt;
+  return VerifyFiles(directory, base ? &*base : nullptr);
+}
+
 class RuleCases : public ::testing::TestWithParam<RuleCase> {};
 
 TEST_P(RuleCases, TriggersOnTheSickDirectory) {
   const RuleCase& c = GetParam();
-  const Diagnosis diagnosis = DiagnoseFiles(c.sick());
+  const Diagnosis diagnosis = DiagnoseCase(c, c.sick());
   const Finding* finding = FindCase(diagnosis, c);
   ASSERT_NE(finding, nullptr) << ::testing::PrintToString(Describe(diagnosis));
   EXPECT_FALSE(finding->message.empty());
@@ -87,7 +128,7 @@ TEST_P(RuleCases, TriggersOnTheSickDirectory) {
 
 TEST_P(RuleCases, IsSilentOnTheNearMiss) {
   const RuleCase& c = GetParam();
-  const Diagnosis diagnosis = DiagnoseFiles(c.near_miss());
+  const Diagnosis diagnosis = DiagnoseCase(c, c.near_miss());
   EXPECT_EQ(FindCase(diagnosis, c), nullptr) << ::testing::PrintToString(Describe(diagnosis));
 }
 
