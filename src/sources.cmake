@@ -66,6 +66,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc
+  src/infer/assemble_declared.cc
   src/infer/batch_reader.cc
   src/infer/code_window.cc
   src/infer/dynamic_rules.cc

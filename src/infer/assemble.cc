@@ -16,13 +16,6 @@ std::string Shape(const TensorRecord* tensor) {
   return out + "]";
 }
 
-// The output head: a module outside the blocks whose last name part is one of these.
-bool IsOutputHead(std::string_view pattern) {
-  static constexpr std::string_view kHeads[] = {"lm_head", "embed_out", "output", "output_layer"};
-  return pattern.find('*') == std::string_view::npos &&
-         std::ranges::find(kHeads, pattern.substr(pattern.rfind('.') + 1)) != std::end(kHeads);
-}
-
 const char* NameOf(ZeroFormat format) {
   switch (format) {
     case ZeroFormat::kV1:
@@ -89,6 +82,9 @@ class Assembler {
     return seen.size() > 3 ? out + " and " + std::to_string(seen.size() - 3) + " more" : out;
   }
 
+  // Where more modules have other values than the base's, calling the heaviest value the base is a convention.
+  bool Outnumbered(const std::vector<size_t>& base) const { return 2 * CountOf(base) < modules_; }
+
   // The class of `classes` with most weights: its shapes stand for all.
   size_t Largest(const std::vector<size_t>& classes) const {
     return *std::ranges::max_element(classes, {}, [&](size_t c) { return s_.weights[c]; });
@@ -101,7 +97,7 @@ class Assembler {
     const size_t c = Largest(base);
     const ClassFacts& facts = q_.classes[c];
     const bool single = facts.bits_candidates.size() == 1 && !facts.float_zeros;
-    e.confidence = single ? Confidence::kCertain : Confidence::kInferred;
+    e.confidence = single && !Outnumbered(base) ? Confidence::kCertain : Confidence::kInferred;
     const ModuleTensors t = TensorsOf(s_.in.tensors, s_.in.inventory, s_.in.inventory.classes[c].representative);
     e.facts.push_back({.source = "tensor shapes",
                        .detail = "qweight " + Shape(t.qweight) + ", qzeros " + Shape(t.qzeros ? t.qzeros : t.zeros) +
@@ -135,10 +131,13 @@ class Assembler {
     const int64_t base = *q_.base.group_size;
     const std::vector<size_t>& classes = by_group_[base];
     const size_t c = Largest(classes);
-    e.confidence = Confidence::kInferred;
+    // A size proved for a few modules says nothing certain of the columns of one group that it also covers.
+    int64_t proved = 0;
     for (size_t one : classes) {
-      if (s_.group_sizes.confidence[one] == Confidence::kCertain) e.confidence = Confidence::kCertain;
+      if (s_.group_sizes.confidence[one] == Confidence::kCertain) proved += s_.in.inventory.classes[one].count;
     }
+    const bool certain = 2 * proved >= CountOf(classes) && !Outnumbered(classes);
+    e.confidence = certain ? Confidence::kCertain : Confidence::kInferred;
     AddGroupFacts(classes, c, e);
     for (const auto& [group, others] : by_group_) {
       if (group == base) continue;
@@ -152,7 +151,7 @@ class Assembler {
     const bool confirmed =
         std::any_of(e.facts.begin() + static_cast<std::ptrdiff_t>(before), e.facts.end(),
                     [](const Fact& fact) { return fact.source != "file name" && fact.source != "directory name"; });
-    if (confirmed && q_.classes[c].groups > 1) e.confidence = Confidence::kCertain;
+    if (confirmed && q_.classes[c].groups > 1 && !Outnumbered(classes)) e.confidence = Confidence::kCertain;
   }
 
   void AddGroupFacts(const std::vector<size_t>& classes, size_t c, Evidence& e) const {
@@ -250,11 +249,25 @@ class Assembler {
     const bool declared = d != nullptr && d->settings.desc_act == true;
     q_.base.desc_act = declared;
     Evidence& e = Add("desc_act", declared, declared ? Confidence::kAssumed : Confidence::kInferred);
-    std::string detail = !any_g_idx ? "no g_idx: groups are contiguous" : "g_idx is k // group_size";
-    e.facts.push_back(
-        {.source = "g_idx",
-         .detail = detail + "; act-order with static groups or one group would look the same and changes no value",
-         .modules = any_g_idx ? static_cast<int64_t>(s_.reports.size()) : modules_});
+    const int64_t in_order = kinds[GIdxKind::kSequential] + kinds[GIdxKind::kConstantOneGroup];
+    const char* const look_alike =
+        "; act-order with static groups or one group would look the same and changes no value";
+    if (!any_g_idx) {
+      e.facts.push_back({.source = "g_idx",
+                         .detail = std::string("no g_idx: groups are contiguous") + look_alike,
+                         .modules = modules_});
+    } else if (in_order > 0) {
+      e.facts.push_back(
+          {.source = "g_idx", .detail = std::string("g_idx is k // group_size") + look_alike, .modules = in_order});
+    } else {
+      e.confidence = Confidence::kAssumed;
+    }
+    if (kinds[GIdxKind::kAllZero] > 0) {
+      e.dissent.push_back({.source = "g_idx",
+                           .detail = "all zero although there are several groups: some loaders take it as absent, "
+                                     "others put every channel into group 0",
+                           .modules = kinds[GIdxKind::kAllZero]});
+    }
     Weigh(s_.declarations, DescActIn, e);
   }
 
@@ -367,33 +380,5 @@ class Assembler {
 }  // namespace
 
 void AssembleEvidence(InferState& state) { Assembler(state).Run(); }
-
-void AssembleDeclared(InferState& s) {
-  s.q.is_gptq = true;
-  const auto take = [&](const char* key, const Getter& get, auto&& put) {
-    Evidence e{.key = key};
-    if (const Declaration* d = FirstWith(s.declarations, get); d != nullptr) {
-      put(d->settings);
-      e.value = get(d->settings);
-      e.confidence = Confidence::kAssumed;
-    }
-    Weigh(s.declarations, get, e);
-    s.q.evidence.push_back(std::move(e));
-  };
-  Quantization& base = s.q.base;
-  take("bits", BitsIn, [&](const Quantization& q) { base.bits = q.bits; });
-  take("group_size", GroupSizeIn, [&](const Quantization& q) { base.group_size = q.group_size; });
-  take("sym", SymIn, [&](const Quantization& q) { base.sym = q.sym; });
-  take("desc_act", DescActIn, [&](const Quantization& q) { base.desc_act = q.desc_act; });
-  take("checkpoint_format", FormatIn, [&](const Quantization& q) { base.checkpoint_format = q.checkpoint_format; });
-  take("pack_dtype", PackDtypeIn, [&](const Quantization& q) { base.pack_dtype = q.pack_dtype; });
-  take("lm_head", LmHeadIn, [&](const Quantization& q) { base.lm_head = q.lm_head; });
-  take("static_groups", StaticGroupsIn, [&](const Quantization& q) { base.static_groups = q.static_groups; });
-  for (const Declaration& d : s.declarations) {
-    if (d.voice != Voice::kConfig || d.settings.dynamic.empty()) continue;
-    base.dynamic = d.settings.dynamic;
-    break;
-  }
-}
 
 }  // namespace gptq_doctor

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "infer/code_window.h"
@@ -37,13 +39,16 @@ struct InferState {
 // Whether a module's zeros are symmetric; empty where its data do not say.
 std::optional<bool> SymOf(ZeroKind kind);
 
+// The output head: a module outside the blocks whose last name part is one of the usual ones.
+bool IsOutputHead(std::string_view pattern);
+
 // module_groups.cc: q.base.bits and group_size from the weights; q.groups once everything else is known.
 void ChooseBase(InferState& state);
 void MakeGroups(InferState& state);
 
 // assemble.cc: q.base and q.evidence, in the contract's order of keys.
 void AssembleEvidence(InferState& state);
-// For directories whose tensors are not at hand: what configs say, as assumptions.
+// assemble_declared.cc: for directories whose tensors are not at hand, what configs say, as assumptions.
 void AssembleDeclared(InferState& state);
 
 // Up to three names and how many more: "a, b, c and 4 more".

@@ -22,6 +22,12 @@ struct GroupTally {
   std::set<std::string> patterns;
 };
 
+// Modules of one (bits, group_size).
+struct SettingTally {
+  int64_t weights = 0, modules = 0;
+  bool one_group = true;
+};
+
 // Votes of one class's modules that were read.
 struct ClassVotes {
   std::map<std::optional<bool>, int64_t> sym;
@@ -55,19 +61,36 @@ std::optional<bool> SymOf(ZeroKind kind) {
   return std::nullopt;
 }
 
+bool IsOutputHead(std::string_view pattern) {
+  static constexpr std::string_view kHeads[] = {"lm_head", "embed_out", "output", "output_layer"};
+  return pattern.find('*') == std::string_view::npos &&
+         std::ranges::find(kHeads, pattern.substr(pattern.rfind('.') + 1)) != std::end(kHeads);
+}
+
 void ChooseBase(InferState& s) {
-  std::map<std::pair<int, std::optional<int64_t>>, int64_t> weights;
+  // An output head of its own settings is an override, however large the vocabulary is beside a small model.
+  const auto is_head = [&](size_t c) { return IsOutputHead(s.in.inventory.classes[c].pattern); };
+  const auto speaks = [&](size_t c) { return s.q.classes[c].gptq && s.q.classes[c].bits.has_value(); };
+  bool heads_only = true;
+  for (size_t c = 0; c < s.q.classes.size(); ++c) heads_only = heads_only && (!speaks(c) || is_head(c));
+  std::map<std::pair<int, std::optional<int64_t>>, SettingTally> settings;
   for (size_t c = 0; c < s.q.classes.size(); ++c) {
-    const ClassFacts& facts = s.q.classes[c];
-    if (facts.gptq && facts.bits) weights[{*facts.bits, facts.group_size}] += s.weights[c] + 1;
+    if (!speaks(c) || (is_head(c) && !heads_only)) continue;
+    SettingTally& tally = settings[{*s.q.classes[c].bits, s.q.classes[c].group_size}];
+    tally.weights += s.weights[c] + 1;
+    tally.modules += s.in.inventory.classes[c].count;
+    tally.one_group = tally.one_group && s.q.classes[c].groups == 1;
   }
-  int64_t most = 0;
-  for (const auto& [key, weight] : weights) {
-    if (weight <= most) continue;
-    most = weight;
-    s.q.base.bits = key.first;
-    s.q.base.group_size = key.second;
+  if (settings.empty()) return;
+  const auto heaviest = std::ranges::max_element(settings, {}, [](const auto& row) { return row.second.weights; });
+  auto base = heaviest;
+  // Columns of one group are those of any large group_size. Where they are most modules by far, a smaller size in few
+  // heavy modules reads as the override.
+  for (auto row = settings.begin(); row != settings.end(); ++row) {
+    const bool by_far = row->second.modules >= 2 * heaviest->second.modules;
+    if (row->first.first == heaviest->first.first && row->second.one_group && by_far) base = row;
   }
+  std::tie(s.q.base.bits, s.q.base.group_size) = base->first;
 }
 
 void MakeGroups(InferState& s) {
