@@ -4,11 +4,13 @@ set(GPTQ_DOCTOR_SOURCES
   src/base/bytes.cc
   src/base/json.cc
   src/base/json_parser.cc
+  src/base/json_tokens.cc
   src/base/local_names.cc
   src/base/local_sink.cc
   src/base/local_source.cc
   src/base/memory_source.cc
   src/base/os_error.cc
+  src/base/sha256.cc
   src/base/storage.cc
   src/base/text.cc
   src/base/text_match.cc
@@ -54,8 +56,10 @@ set(GPTQ_DOCTOR_SOURCES
   src/doctor.cc
   src/gptq/form_set.cc
   src/gptq/format_predicates.cc
+  src/gptq/format_rows.cc
   src/gptq/format_table.cc
   src/gptq/inventory.cc
+  src/gptq/inventory_lookup.cc
   src/gptq/key_table.cc
   src/gptq/module_pattern.cc
   src/gptq/name_fold.cc
@@ -81,6 +85,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/module_groups.cc
   src/infer/module_reading.cc
   src/infer/value_checks.cc
+  src/infer/writer_defects.cc
   src/loaders/autogptq.cc
   src/loaders/converters.cc
   src/loaders/engine.cc
@@ -147,6 +152,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/model/header_layout.cc
   src/model/header_parser.cc
   src/model/json_cursor.cc
+  src/model/json_cursor_number.cc
   src/model/model_config.cc
   src/model/model_dir.cc
   src/model/name_hash.cc
@@ -172,7 +178,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/repairs.cc
   src/repair/restore.cc
   src/repair/settled_settings.cc
-  src/repair/sha256.cc
   src/repair/weights_plan.cc
   src/report/check_markdown.cc
   src/report/check_report.cc

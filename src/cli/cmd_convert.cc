@@ -4,12 +4,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/new_model.h"
 #include "cli/session.h"
 #include "dequant/convert.h"
-#include "repair/sha256.h"
 #include "report/json_writer.h"
 
 namespace gptq_doctor {

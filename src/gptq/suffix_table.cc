@@ -7,7 +7,7 @@
 namespace gptq_doctor {
 namespace {
 
-// One name a component; the writers are those of the rows in format_table.cc that ask for it.
+// One name a component; the writers are those of the rows in format_rows.cc that ask for it.
 constexpr std::string_view kSuffixes[] = {
     // KnownSuffix, in its order. `zeros` is that of GPTQ-for-LLaMa before 2023-03-20 and of BitBLAS.
     "qweight",

@@ -214,8 +214,7 @@ class Windows {
     const auto step = static_cast<size_t>(word_bytes);
     out.constant_words =
         words.size() > step && std::memcmp(words.data(), words.data() + step, words.size() - step) == 0;
-    out.zero_words =
-        out.constant_words && std::ranges::all_of(words.subspan(0, step), [](char byte) { return byte == 0; });
+    out.zero_words = out.constant_words && AllZero(words.subspan(0, step));
   }
 
   static void ReadStored(const Draft& d, CodeLayout layout, CodeWindow& w) {

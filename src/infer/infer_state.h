@@ -51,6 +51,10 @@ void AssembleEvidence(InferState& state);
 // assemble_declared.cc: for directories whose tensors are not at hand, what configs say, as assumptions.
 void AssembleDeclared(InferState& state);
 
+// writer_defects.cc: completes and sorts q.value_defects. `broken_asymmetric`: 3-bit zeros of GPTQModel before 7.0.0
+// that vary.
+void FinishValueDefects(InferState& state, bool broken_asymmetric);
+
 // Up to three names and how many more: "a, b, c and 4 more".
 std::string NameModules(const InferInput& input, std::span<const uint32_t> modules);
 

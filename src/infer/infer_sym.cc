@@ -84,6 +84,18 @@ std::vector<char> Shifted(const std::vector<uint32_t>& words, const Shift& shift
   return ToBytes(out);
 }
 
+// One other constant throughout: no field need be looked at on its own. Fields of 2^b - 1 and 3-bit positions are
+// counted by FieldScan.
+bool TryOtherConstant(const ZeroWords& zeros, const Rows& rows, ZeroReport& report) {
+  if (zeros.bits == 3 || (zeros.bits >= 5 && zeros.bits <= 7)) return false;
+  const uint32_t value = static_cast<uint8_t>(zeros.bytes[0]) & MaskOf(zeros.bits);
+  if (value == MaskOf(zeros.bits)) return false;
+  if (!Repeats(zeros, rows, ConstantWords(zeros.bits, value, CodeLayout::kContinuous))) return false;
+  report.kind = ZeroKind::kConstantOther;
+  report.constant = value;
+  return true;
+}
+
 bool TryConstants(const ZeroWords& zeros, const Rows& rows, ZeroReport& report) {
   const uint32_t middle = 1u << (zeros.bits - 1);
   const bool planar_only = zeros.bits >= 5 && zeros.bits <= 7;
@@ -202,8 +214,8 @@ ZeroReport ReadZeros(const ZeroWords& zeros) {
   ZeroReport report;
   const Rows rows = RowsOf(zeros);
   if (rows.count == 0 || rows.fields == 0) return report;
-  report.all_zero = std::ranges::all_of(zeros.bytes, [](char byte) { return byte == 0; });
-  if (TryConstants(zeros, rows, report)) {
+  report.all_zero = AllZero(zeros.bytes);
+  if (TryConstants(zeros, rows, report) || TryOtherConstant(zeros, rows, report)) {
     report.fields = rows.count * rows.fields;
     return report;
   }

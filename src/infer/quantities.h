@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -89,6 +90,10 @@ struct ZeroWords {
   int pack_bits = 32;
 };
 ZeroReport ReadZeros(const ZeroWords& zeros);
+// Whether every byte is 0; true of none.
+inline bool AllZero(std::span<const char> bytes) {
+  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 // The stored words of `codes` codes of one constant, little-endian, 4 * bits bytes for 32 codes.
 std::vector<char> ConstantWords(int bits, uint32_t value, CodeLayout layout);
 // Whether stored values of asymmetric 3-bit zeros depend on their position, as the constants of GPTQModel < 7.0.0 make

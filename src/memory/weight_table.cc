@@ -28,7 +28,7 @@ struct CodeRow {
   int factor_axis;
   int bits;
 };
-// Shapes from the fingerprints of gptq/format_table.cc and the sources named there.
+// Shapes from the fingerprints of gptq/format_rows.cc and the sources named there.
 constexpr CodeRow kCodeTable[] = {
     {"awq-gemm", "qweight", 8, true, 1, 4},
     {"awq-gemv", "qweight", 8, false, 1, 4},

@@ -6,9 +6,9 @@
 #include <span>
 
 #include "base/os_error.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "repair/restore.h"
-#include "repair/sha256.h"
 
 namespace gptq_doctor {
 namespace {

@@ -1,8 +1,7 @@
 #include "repair/draft.h"
+#include "base/sha256.h"
 
 #include <algorithm>
-
-#include "repair/sha256.h"
 
 namespace gptq_doctor {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "base/json.h"
 #include "base/os_error.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "repair/journal.h"
 #include "repair/plan.h"
-#include "repair/sha256.h"
 
 namespace gptq_doctor {
 namespace {

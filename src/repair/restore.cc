@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/os_error.h"
-#include "repair/sha256.h"
+#include "base/sha256.h"
 
 namespace gptq_doctor {
 namespace {

@@ -1,11 +1,10 @@
 #include "rules/findings.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "rules/rule.h"
 
@@ -60,18 +59,7 @@ std::string Fingerprint(const std::vector<std::string_view>& parts) {
     text += part;
     text += '\0';
   }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  const int done = EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr);
-  assert(done == 1 && length == 32);
-  if (done != 1) return {};
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (size_t i = 0; i < 16; ++i) {
-    out += kHex[digest[i] >> 4];
-    out += kHex[digest[i] & 15];
-  }
-  return out;
+  return Sha256(text).substr(0, 32);
 }
 
 bool FindingLess(const Finding& left, const Finding& right) {

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/sha256.h"
 #include "base/thread_pool.h"
 #include "dequant/dense_support.h"
-#include "repair/sha256.h"
 
 namespace gptq_doctor {
 namespace {

@@ -1,9 +1,9 @@
 #include "repair/apply.h"
+#include "base/sha256.h"
 
 #include <gtest/gtest.h>
 
 #include "repair/restore.h"
-#include "repair/sha256.h"
 #include "support/memory_files.h"
 
 namespace gptq_doctor {

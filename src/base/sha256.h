@@ -1,7 +1,8 @@
-#ifndef GPTQ_DOCTOR_REPAIR_SHA256_H_
-#define GPTQ_DOCTOR_REPAIR_SHA256_H_
+#ifndef GPTQ_DOCTOR_BASE_SHA256_H_
+#define GPTQ_DOCTOR_BASE_SHA256_H_
 
-// SHA-256 as lower-case hex, of text and of files; how a plan recognises the state of a file that it was made for.
+// SHA-256 as lower-case hex, of text and of files: how a plan recognises the state of a file that it was made for, and
+// what fingerprints of findings are cut from.
 
 #include <functional>
 #include <string>
@@ -19,4 +20,4 @@ Result<std::string> Sha256OfFile(Source& source, std::string_view file,
 
 }  // namespace gptq_doctor
 
-#endif  // GPTQ_DOCTOR_REPAIR_SHA256_H_
+#endif  // GPTQ_DOCTOR_BASE_SHA256_H_

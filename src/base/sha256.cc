@@ -1,9 +1,11 @@
-#include "repair/sha256.h"
+// The plain functions: OpenSSL 3 calls them deprecated, but fetching a digest through EVP starts the whole library,
+// which takes as long as examining a small model.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "base/sha256.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <array>
-#include <memory>
 #include <vector>
 
 namespace gptq_doctor {
@@ -11,33 +13,24 @@ namespace {
 
 constexpr size_t kPiece = 1 << 20;  // bytes read at a time
 
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
 class Hasher {
  public:
-  Hasher() : context_(EVP_MD_CTX_new()) {
-    if (context_ == nullptr || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  }
-  void Add(std::string_view data) {
-    if (EVP_DigestUpdate(context_.get(), data.data(), data.size()) != 1) throw std::bad_alloc();
-  }
+  Hasher() { SHA256_Init(&context_); }
+  void Add(std::string_view data) { SHA256_Update(&context_, data.data(), data.size()); }
   std::string Finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_DigestFinal_ex(context_.get(), digest.data(), &size) != 1) throw std::bad_alloc();
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256_Final(digest.data(), &context_);
     static constexpr char kHex[] = "0123456789abcdef";
     std::string out;
-    for (unsigned i = 0; i < size; ++i) {
-      out += kHex[digest[i] >> 4];
-      out += kHex[digest[i] & 15];
+    for (const unsigned char byte : digest) {
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     }
     return out;
   }
 
  private:
-  std::unique_ptr<EVP_MD_CTX, FreeContext> context_;
+  SHA256_CTX context_;
 };
 
 }  // namespace
