@@ -130,14 +130,13 @@ class Assembler {
     }
     const int64_t base = *q_.base.group_size;
     const std::vector<size_t>& classes = by_group_[base];
-    const size_t c = Largest(classes);
-    // A size proved for a few modules says nothing certain of the columns of one group that it also covers.
-    int64_t proved = 0;
-    for (size_t one : classes) {
-      if (s_.group_sizes.confidence[one] == Confidence::kCertain) proved += s_.in.inventory.classes[one].count;
-    }
-    const bool certain = 2 * proved >= CountOf(classes) && !Outnumbered(classes);
-    e.confidence = certain ? Confidence::kCertain : Confidence::kInferred;
+    // Columns of several groups show the size; those of one group it merely covers.
+    std::vector<size_t> speaking = classes;
+    std::erase_if(speaking, [&](size_t one) { return q_.classes[one].groups < 2; });
+    const size_t c = Largest(speaking.empty() ? classes : speaking);
+    const bool proved = std::ranges::any_of(
+        classes, [&](size_t one) { return s_.group_sizes.confidence[one] == Confidence::kCertain; });
+    e.confidence = proved && !Outnumbered(classes) ? Confidence::kCertain : Confidence::kInferred;
     AddGroupFacts(classes, c, e);
     for (const auto& [group, others] : by_group_) {
       if (group == base) continue;
