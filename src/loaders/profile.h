@@ -185,9 +185,12 @@ enum class MetadataRule : uint8_t {
 };
 enum class BiasRule : uint8_t { kByArchitecture, kAlwaysBuilt };
 
+// A loader's list of architectures is one table for all its versions.
 struct ArchitectureRow {
-  std::string_view model_type;
-  std::string_view suffixes;  // space-separated; empty: known by name only
+  std::string_view model_types;  // space-separated
+  std::string_view suffixes;     // space-separated; empty: known by name only
+  Version since = {};            // first version of the loader that lists them
+  Version until = {1'000'001, 0, 0};
 };
 
 struct ModuleFacts {

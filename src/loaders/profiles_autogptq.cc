@@ -51,89 +51,42 @@ constexpr std::string_view kMinicpm3 =
     "self_attn.q_a_proj self_attn.kv_a_proj_with_mqa self_attn.q_b_proj self_attn.kv_b_proj self_attn.o_proj "
     "mlp.gate_proj mlp.up_proj mlp.down_proj";
 
-constexpr ArchitectureRow k04[] = {{"bloom", kNeox},       {"gptj", kGptj},    {"gpt2", kGpt2},
-                                   {"gpt_neox", kNeox},    {"opt", kOpt},      {"moss", kGptj},
-                                   {"gpt_bigcode", kGpt2}, {"codegen", kGptj}, {"RefinedWebModel", kNeox},
-                                   {"RefinedWeb", kNeox},  {"llama", kLlama},  {"baichuan", kBaichuan},
-                                   {"internlm", kLlama},   {"qwen", kQwen}};
-constexpr ArchitectureRow k05[] = {{"bloom", kNeox},       {"gptj", kGptj},    {"gpt2", kGpt2},
-                                   {"gpt_neox", kNeox},    {"opt", kOpt},      {"moss", kGptj},
-                                   {"gpt_bigcode", kGpt2}, {"codegen", kGptj}, {"RefinedWebModel", kNeox},
-                                   {"RefinedWeb", kNeox},  {"llama", kLlama},  {"baichuan", kBaichuan},
-                                   {"internlm", kLlama},   {"qwen", kQwen},    {"falcon", kNeox},
-                                   {"mistral", kLlama}};
-constexpr ArchitectureRow k06[] = {{"bloom", kNeox},           {"gptj", kGptj},    {"gpt2", kGpt2},
-                                   {"gpt_neox", kNeox},        {"opt", kOpt},      {"moss", kGptj},
-                                   {"gpt_bigcode", kGpt2},     {"codegen", kGptj}, {"RefinedWebModel", kNeox},
-                                   {"RefinedWeb", kNeox},      {"llama", kLlama},  {"baichuan", kBaichuan},
-                                   {"internlm", kLlama},       {"qwen", kQwen},    {"falcon", kNeox},
-                                   {"mistral", kLlama},        {"xverse", kLlama}, {"deci_lm", kLlama},
-                                   {"stablelm_epoch", kLlama}, {"Yi", kLlama},     {"mixtral", kMixtral}};
-constexpr ArchitectureRow k071[] = {{"bloom", kNeox},           {"gptj", kGptj},    {"gpt2", kGpt2},
-                                    {"gpt_neox", kNeox},        {"opt", kOpt},      {"moss", kGptj},
-                                    {"gpt_bigcode", kGpt2},     {"codegen", kGptj}, {"RefinedWebModel", kNeox},
-                                    {"RefinedWeb", kNeox},      {"llama", kLlama},  {"baichuan", kBaichuan},
-                                    {"internlm", kLlama},       {"qwen", kQwen},    {"falcon", kNeox},
-                                    {"mistral", kLlama},        {"xverse", kLlama}, {"deci", kLlama},
-                                    {"stablelm_epoch", kLlama}, {"Yi", kLlama},     {"mixtral", kMixtral},
-                                    {"longllama", kLlama},      {"qwen2", kLlama},  {"gemma", kLlama}};
-constexpr ArchitectureRow kMain[] = {{"bloom", kNeox},
-                                     {"gptj", kGptj},
-                                     {"gpt2", kGpt2},
-                                     {"gpt_neox", kNeox},
-                                     {"opt", kOpt},
-                                     {"moss", kGptj},
-                                     {"gpt_bigcode", kGpt2},
-                                     {"codegen", kGptj},
-                                     {"RefinedWebModel", kNeox},
-                                     {"RefinedWeb", kNeox},
-                                     {"llama", kLlama},
-                                     {"baichuan", kBaichuan},
-                                     {"internlm", kLlama},
-                                     {"qwen", kQwen},
-                                     {"falcon", kNeox},
-                                     {"mistral", kLlama},
-                                     {"xverse", kLlama},
-                                     {"deci", kLlama},
-                                     {"stablelm_epoch", kLlama},
-                                     {"Yi", kLlama},
-                                     {"mixtral", kMixtral},
-                                     {"longllama", kLlama},
-                                     {"qwen2", kLlama},
-                                     {"gemma", kLlama},
-                                     {"mpt", kMpt},
-                                     {"cohere", kLlama},
-                                     {"minicpm3", kMinicpm3},
-                                     {"phi", kPhi},
-                                     {"starcoder2", kStarcoder2},
-                                     {"gemma2", kLlama}};
+// SUPPORTED_MODELS of auto_gptq/modeling/_const.py, as it grew.
+constexpr Version kV05 = {0, 5, 0}, kV06 = {0, 6, 0}, kV07 = {0, 7, 0}, kV08 = {0, 8, 0};
+constexpr ArchitectureRow kArchitectures[] = {{"bloom gpt_neox RefinedWebModel RefinedWeb", kNeox},
+                                              {"gptj moss codegen", kGptj},
+                                              {"gpt2 gpt_bigcode", kGpt2},
+                                              {"opt", kOpt},
+                                              {"llama internlm", kLlama},
+                                              {"baichuan", kBaichuan},
+                                              {"qwen", kQwen},
+                                              {"falcon", kNeox, kV05},
+                                              {"mistral", kLlama, kV05},
+                                              {"xverse stablelm_epoch Yi", kLlama, kV06},
+                                              {"deci_lm", kLlama, kV06, kV07},
+                                              {"mixtral", kMixtral, kV06},
+                                              {"deci longllama qwen2 gemma", kLlama, kV07},
+                                              {"cohere gemma2", kLlama, kV08},
+                                              {"mpt", kMpt, kV08},
+                                              {"minicpm3", kMinicpm3, kV08},
+                                              {"phi", kPhi, kV08},
+                                              {"starcoder2", kStarcoder2, kV08}};
 
 // Selection: import_utils.dynamically_import_QuantLinear. One class serves the whole model; exllama is picked by bits
 // alone.
-constexpr KernelRow kCudaOld = {.name = "cuda_old",
-                                .bits = k2348,
-                                .desc_act = Tri::kOnlyFalse,
-                                .zeros = Zeros::kAlwaysV1,
-                                .g_idx = GroupIndex::kIgnored,
-                                .slow = true,
-                                .refusal = "NotImplementedError: Only 2,3,4,8 bits are supported.",
-                                .source = kImport};
 constexpr KernelRow kCudaRow = {.name = "cuda",
                                 .bits = k2348,
                                 .zeros = Zeros::kAlwaysV1,
                                 .slow = true,
                                 .refusal = "NotImplementedError: Only 2,3,4,8 bits are supported.",
                                 .source = kImport};
-constexpr KernelRow kExllama = {.name = "exllama",
-                                .bits = BitsSet({4}),
-                                .in_multiple = 32,
-                                .out_multiple = 32,
-                                .in_by_group = true,
-                                .zeros = Zeros::kAlwaysV1,
-                                .g_idx = GroupIndex::kIfDescAct,
-                                .by_settings = true,
-                                .refusal = "AssertionError",
-                                .source = kImport};
+constexpr KernelRow kCudaOld = [] {
+  KernelRow row = kCudaRow;
+  row.name = "cuda_old";
+  row.desc_act = Tri::kOnlyFalse;
+  row.g_idx = GroupIndex::kIgnored;
+  return row;
+}();
 constexpr KernelRow kExllamaV2 = {.name = "exllamav2",
                                   .bits = BitsSet({4}),
                                   .in_multiple = 32,
@@ -143,6 +96,12 @@ constexpr KernelRow kExllamaV2 = {.name = "exllamav2",
                                   .by_settings = true,
                                   .refusal = "AssertionError",
                                   .source = kImport};
+constexpr KernelRow kExllama = [] {
+  KernelRow row = kExllamaV2;
+  row.name = "exllama";
+  row.g_idx = GroupIndex::kIfDescAct;
+  return row;
+}();
 constexpr KernelRow kKernels04[] = {kExllama, kCudaOld, kCudaRow};
 constexpr KernelRow kKernels[] = {kExllamaV2, kCudaOld, kCudaRow};
 
@@ -158,78 +117,8 @@ constexpr Stage kStages[] = {StageModelConfig, StageModelType, StageConfig,   St
                              StageLimits,      StageFiles,     StageMetadata, StageModules,
                              StageForeign,     StageKernel,    StageTensors,  StageValues};
 
-constexpr ConfigFacts kConfig04 = {.places = kQuantizeConfig,
-                                   .only_first = true,
-                                   .no_config_message = kNoFile,
-                                   .bits = 4,
-                                   .group_size = -1,
-                                   .desc_act = true,
-                                   .unknown_key_rejects = true,
-                                   .not_object_member = "",
-                                   .source = kBase};
-constexpr ConfigFacts kConfig05 = {.places = kQuantizeConfig,
-                                   .only_first = true,
-                                   .no_config_message = kNoFile,
-                                   .bits = 4,
-                                   .group_size = -1,
-                                   .desc_act = true,
-                                   .not_object_member = "items",
-                                   .source = kBase};
-constexpr ConfigFacts kConfig07 = {.places = kQuantizeConfig,
-                                   .only_first = true,
-                                   .no_config_message = kNoFile,
-                                   .bits = 4,
-                                   .group_size = -1,
-                                   .desc_act = true,
-                                   .aliases = kAwqNames,
-                                   .not_object_member = "items",
-                                   .source = "AutoGPTQ/AutoGPTQ v0.7.1 auto_gptq/modeling/_base.py:122-150"};
-constexpr ConfigFacts kConfigMain = {.places = kQuantizeConfig,
-                                     .only_first = true,
-                                     .no_config_message = kNoFile,
-                                     .bits = 4,
-                                     .group_size = -1,
-                                     .desc_act = true,
-                                     .aliases = kAwqNames,
-                                     .format_key = FormatKey::kCheckpointFormat,
-                                     .lower_keys = true,
-                                     .lower_format = true,
-                                     .source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py:179-205"};
-constexpr LimitFacts kLimits = {.bits = k2348,
-                                .bits_message = kBitsMessage,
-                                .group_size_message = kGroupMessage,
-                                .group_size_checked = true,
-                                .damp_message = kDampMessage,
-                                .source = kBase};
 constexpr std::string_view kFormatsMain[] = {"gptq", "marlin", "gemm"};
-constexpr LimitFacts kLimitsMain = {.bits = k2348,
-                                    .bits_message = kBitsMessage,
-                                    .group_size_message = kGroupMessage,
-                                    .group_size_checked = true,
-                                    .formats = kFormatsMain,
-                                    .format_message = "ValueError: Unknown quantization format: {v}.",
-                                    .damp_message = kDampMessage,
-                                    .source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py"};
 constexpr std::string_view kMethodsMain[] = {"gptq", "awq", "marlin"};
-constexpr MethodFacts kMethodMain = {.accepted = kMethodsMain,
-                                     .case_sensitive = false,
-                                     .unknown = UnknownMethod::kRejects,
-                                     .unknown_message = "ValueError: Unknown quantization method: {v}.",
-                                     .not_string_message = "AttributeError: '{t}' object has no attribute 'lower'",
-                                     .source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py"};
-constexpr TensorFacts kTensorsOld = {.unexpected = Unexpected::kRejects,
-                                     .unexpected_message = kAccelerateUnexpected,
-                                     .missing_value = "zeros",
-                                     .shape_message = kAccelerateShape,
-                                     .bias = BiasRule::kAlwaysBuilt,
-                                     .metadata = MetadataRule::kAccelerate,
-                                     .source = "huggingface/accelerate v0.28.0 src/accelerate/utils/modeling.py"};
-constexpr TensorFacts kTensorsMain = {.unexpected = Unexpected::kWarns,
-                                      .unexpected_message = kNotUsed,
-                                      .missing_value = "zeros",
-                                      .shape_message = kAccelerateShape033,
-                                      .metadata = MetadataRule::kAccelerate,
-                                      .source = "AutoGPTQ/AutoGPTQ main auto_gptq/utils/accelerate_utils.py"};
 
 constexpr Profile kRow04 = {
     .loader = "autogptq",
@@ -241,110 +130,102 @@ constexpr Profile kRow04 = {
     .revision = "AutoGPTQ/AutoGPTQ v0.4.2 ef442d9",
     .as_of = "2023-08",
     .assumptions = kAssume04,
-    .config = kConfig04,
-    .limits = kLimits,
+    .config = {.places = kQuantizeConfig,
+               .only_first = true,
+               .no_config_message = kNoFile,
+               .bits = 4,
+               .group_size = -1,
+               .desc_act = true,
+               .unknown_key_rejects = true,
+               .not_object_member = "",
+               .source = kBase},
+    .limits = {.bits = k2348,
+               .bits_message = kBitsMessage,
+               .group_size_message = kGroupMessage,
+               .group_size_checked = true,
+               .damp_message = kDampMessage,
+               .source = kBase},
     .files = {.rule = FileRule::kNamed, .bases = kBases04, .none_message = kNotFound04, .source = kBase},
     .kernels = kKernels04,
-    .modules = {.rule = ModuleRule::kOutside, .architectures = k04, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsOld,
+    .modules = {.rule = ModuleRule::kOutside,
+                .architectures = kArchitectures,
+                .type_message = kNotSupported,
+                .source = kBase},
+    .tensors = {.unexpected = Unexpected::kRejects,
+                .unexpected_message = kAccelerateUnexpected,
+                .missing_value = "zeros",
+                .shape_message = kAccelerateShape,
+                .bias = BiasRule::kAlwaysBuilt,
+                .metadata = MetadataRule::kAccelerate,
+                .source = "huggingface/accelerate v0.28.0 src/accelerate/utils/modeling.py"},
     .stages = kStages};
-constexpr Profile kRow05 = {
-    .loader = "autogptq",
-    .version = "0.5",
-    .versions = ">=0.5,<0.6",
-    .since = {0, 5, 0},
-    .until = {0, 6, 0},
-    .title = "AutoGPTQ 0.5",
-    .revision = "AutoGPTQ/AutoGPTQ v0.5.1 f4c9681",
-    .as_of = "2023-11",
-    .assumptions = kAssumeOld,
-    .config = kConfig05,
-    .limits = kLimits,
-    .files = {.rule = FileRule::kNamed, .bases = kBases, .none_message = kNotFound, .source = kUtils},
-    .kernels = kKernels,
-    .modules = {.rule = ModuleRule::kOutside, .architectures = k05, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsOld,
-    .stages = kStages};
-constexpr Profile kRow06 = {
-    .loader = "autogptq",
-    .version = "0.6",
-    .versions = ">=0.6,<0.7",
-    .since = {0, 6, 0},
-    .until = {0, 7, 0},
-    .title = "AutoGPTQ 0.6",
-    .revision = "AutoGPTQ/AutoGPTQ v0.6.0 323950b",
-    .as_of = "2023-12",
-    .assumptions = kAssumeOld,
-    .config = kConfig05,
-    .limits = kLimits,
-    .files = {.rule = FileRule::kNamed, .bases = kBases, .none_message = kNotFound, .source = kUtils},
-    .kernels = kKernels,
-    .modules = {.rule = ModuleRule::kSuffixes, .architectures = k06, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsOld,
-    .stages = kStages};
-constexpr Profile kRow070 = {
-    .loader = "autogptq",
-    .version = "0.7.0",
-    .versions = ">=0.7.0,<0.7.1",
-    .since = {0, 7, 0},
-    .until = {0, 7, 1},
-    .title = "AutoGPTQ 0.7.0",
-    .revision = "AutoGPTQ/AutoGPTQ v0.7.0",
-    .as_of = "2024-02",
-    .assumptions = kAssumeOld,
-    .config = kConfig07,
-    .limits = kLimits,
-    .files = {.rule = FileRule::kNamed, .bases = kBases, .none_message = kNotFound, .source = kUtils},
-    .kernels = kKernels,
-    .modules = {.rule = ModuleRule::kSuffixes, .architectures = k071, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsOld,
-    .stages = kStages};
-constexpr Profile kRow071 = {
-    .loader = "autogptq",
-    .version = "0.7.1",
-    .versions = ">=0.7.1,<0.8",
-    .since = {0, 7, 1},
-    .until = {0, 8, 0},
-    .title = "AutoGPTQ 0.7.1",
-    .revision = "AutoGPTQ/AutoGPTQ v0.7.1 b8b4127",
-    .as_of = "2024-03",
-    .brief = true,
-    .assumptions = kAssumeOld,
-    .config = kConfig07,
-    .limits = kLimits,
-    .files = {.rule = FileRule::kNamed,
-              .bases = kBases,
-              .index_first = true,
-              .none_message = kNotFound,
-              .missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"",
-              .source = "AutoGPTQ/AutoGPTQ v0.7.1 auto_gptq/modeling/_utils.py:672-738"},
-    .kernels = kKernels,
-    .modules = {.rule = ModuleRule::kSuffixes, .architectures = k071, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsOld,
-    .stages = kStages};
-constexpr Profile kRowMain = {
-    .loader = "autogptq",
-    .version = "main",
-    .versions = "main (0.8.0.dev0, end of life)",
-    .since = {0, 8, 0},
-    .until = kMainVersion,
-    .title = "AutoGPTQ main",
-    .revision = "AutoGPTQ/AutoGPTQ main 9f7d370",
-    .as_of = "2025-04",
-    .assumptions = kAssumeMain,
-    .config = kConfigMain,
-    .method = kMethodMain,
-    .limits = kLimitsMain,
-    .files = {.rule = FileRule::kNamed,
-              .bases = kBases,
-              .index_first = true,
-              .none_message = kNotFound,
-              .missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"",
-              .source = kUtils},
-    .kernels = kKernels,
-    .modules = {.rule = ModuleRule::kSuffixes, .architectures = kMain, .type_message = kNotSupported, .source = kBase},
-    .tensors = kTensorsMain,
-    .stages = kStages};
+
+constexpr Profile kRow05 = [] {
+  Profile row =
+      Next(kRow04, {"0.5", ">=0.5,<0.6", kV05, kV06, "AutoGPTQ 0.5", "AutoGPTQ/AutoGPTQ v0.5.1 f4c9681", "2023-11"});
+  row.assumptions = kAssumeOld;
+  row.config.unknown_key_rejects = false;
+  row.config.not_object_member = "items";
+  row.files.bases = kBases;
+  row.files.none_message = kNotFound;
+  row.files.source = kUtils;
+  row.kernels = kKernels;
+  return row;
+}();
+
+constexpr Profile kRow06 = [] {
+  Profile row =
+      Next(kRow05, {"0.6", ">=0.6,<0.7", kV06, kV07, "AutoGPTQ 0.6", "AutoGPTQ/AutoGPTQ v0.6.0 323950b", "2023-12"});
+  row.modules.rule = ModuleRule::kSuffixes;
+  return row;
+}();
+
+constexpr Profile kRow070 = [] {
+  Profile row = Next(
+      kRow06, {"0.7.0", ">=0.7.0,<0.7.1", kV07, {0, 7, 1}, "AutoGPTQ 0.7.0", "AutoGPTQ/AutoGPTQ v0.7.0", "2024-02"});
+  row.config.aliases = kAwqNames;
+  row.config.source = "AutoGPTQ/AutoGPTQ v0.7.1 auto_gptq/modeling/_base.py:122-150";
+  return row;
+}();
+
+constexpr Profile kRow071 = [] {
+  Profile row =
+      Next(kRow070,
+           {"0.7.1", ">=0.7.1,<0.8", {0, 7, 1}, kV08, "AutoGPTQ 0.7.1", "AutoGPTQ/AutoGPTQ v0.7.1 b8b4127", "2024-03"});
+  row.brief = true;
+  row.files.index_first = true;
+  row.files.missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"";
+  row.files.source = "AutoGPTQ/AutoGPTQ v0.7.1 auto_gptq/modeling/_utils.py:672-738";
+  return row;
+}();
+
+constexpr Profile kRowMain = [] {
+  constexpr std::string_view source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py";
+  Profile row = Next(kRow071, {"main", "main (0.8.0.dev0, end of life)", kV08, kMainVersion, "AutoGPTQ main",
+                               "AutoGPTQ/AutoGPTQ main 9f7d370", "2025-04"});
+  row.assumptions = kAssumeMain;
+  row.config.not_object_member = "get";
+  row.config.format_key = FormatKey::kCheckpointFormat;
+  row.config.lower_keys = true;
+  row.config.lower_format = true;
+  row.config.source = "AutoGPTQ/AutoGPTQ main auto_gptq/quantization/config.py:179-205";
+  row.method = {.accepted = kMethodsMain,
+                .case_sensitive = false,
+                .unknown = UnknownMethod::kRejects,
+                .unknown_message = "ValueError: Unknown quantization method: {v}.",
+                .not_string_message = "AttributeError: '{t}' object has no attribute 'lower'",
+                .source = source};
+  row.limits.formats = kFormatsMain;
+  row.limits.format_message = "ValueError: Unknown quantization format: {v}.";
+  row.limits.source = source;
+  row.files.source = kUtils;
+  row.tensors.unexpected = Unexpected::kWarns;
+  row.tensors.unexpected_message = kNotUsed;
+  row.tensors.shape_message = kAccelerateShape033;
+  row.tensors.bias = BiasRule::kByArchitecture;
+  row.tensors.source = "AutoGPTQ/AutoGPTQ main auto_gptq/utils/accelerate_utils.py";
+  return row;
+}();
 
 constexpr const Profile* kRows[] = {&kRow04, &kRow05, &kRow06, &kRow070, &kRow071, &kRowMain};
 

@@ -73,21 +73,17 @@ constexpr Profile kRow = {
     .stages = kStages};
 constexpr std::string_view kAssumeOld[] = {"no --quantization flag",
                                            "known from users' threads: the sources of this version were not read"};
-constexpr Profile kOld = {.loader = "sglang",
-                          .version = "0.3",
-                          .versions = ">=0.1,<0.4 (from users' threads)",
-                          .since = {0, 1, 0},
-                          .until = {0, 4, 0},
-                          .title = "SGLang 0.3",
-                          .revision = "sgl-project/sglang#577, #2935",
-                          .as_of = "2025-01",
-                          .assumptions = kAssumeOld,
-                          .config = kRow.config,
-                          .files = kRow.files,
-                          .kernels = kKernels,
-                          .modules = kRow.modules,
-                          .tensors = kRow.tensors,
-                          .stages = kStages};
+constexpr Profile kOld = [] {
+  Profile row = Next(kRow, {"0.3",
+                            ">=0.1,<0.4 (from users' threads)",
+                            {0, 1, 0},
+                            {0, 4, 0},
+                            "SGLang 0.3",
+                            "sgl-project/sglang#577, #2935",
+                            "2025-01"});
+  row.assumptions = kAssumeOld;
+  return row;
+}();
 constexpr const Profile* kRows[] = {&kOld, &kRow};
 
 }  // namespace

@@ -78,21 +78,20 @@ constexpr std::string_view kAssumeOld[] = {"--quantize gptq is passed",
 constexpr Stage kOldStages[] = {StageModelConfig, StageFiles, StageModules, StageOldTgi};
 constexpr KernelRow kOldKernels[] = {
     {.name = "triton", .bits = BitsSet({2, 4, 8}), .zeros = Zeros::kAlwaysV1, .slow = true, .source = kLayers}};
-constexpr Profile kOld = {.loader = "tgi",
-                          .version = "0.9",
-                          .versions = ">=0.8,<=1.0 (from users' threads)",
-                          .since = {0, 8, 0},
-                          .until = {1, 1, 0},
-                          .title = "Text Generation Inference of 2023",
-                          .revision = "huggingface/text-generation-inference#601, #728, #962",
-                          .as_of = "2023-09",
-                          .assumptions = kAssumeOld,
-                          .config = {.group_size = -1, .source = "huggingface/text-generation-inference#728"},
-                          .files = kFiles,
-                          .kernels = kOldKernels,
-                          .modules = kModules,
-                          .tensors = kTensors,
-                          .stages = kOldStages};
+constexpr Profile kOld = [] {
+  Profile row = Next(kRow, {"0.9",
+                            ">=0.8,<=1.0 (from users' threads)",
+                            {0, 8, 0},
+                            {1, 1, 0},
+                            "Text Generation Inference of 2023",
+                            "huggingface/text-generation-inference#601, #728, #962",
+                            "2023-09"});
+  row.assumptions = kAssumeOld;
+  row.config = {.group_size = -1, .source = "huggingface/text-generation-inference#728"};
+  row.kernels = kOldKernels;
+  row.stages = kOldStages;
+  return row;
+}();
 
 constexpr const Profile* kRows[] = {&kRow, &kOld};
 

@@ -48,64 +48,14 @@ constexpr std::string_view kAssumeAutoGptq455[] = {"optimum and auto-gptq are in
 constexpr std::string_view kAssumeGptqModel[] = {"optimum 1.24 or later and gptqmodel 1.6.0 or later are installed",
                                                  "device_map puts the model on the GPU (device_map None means CPU)"};
 
-constexpr ConfigFacts Config(FormatKey format, std::string_view null_message) {
-  return {.places = kSection,
-          .no_config = NoConfig::kDenseModel,
-          .null_message = null_message,
-          .required = kKeyBits,
-          .required_message = kNoBits,
-          .bits = 4,
-          .group_size = 128,
-          .desc_act = false,
-          .format_key = format,
-          .lower_format = true,
-          .source = kConfig};
-}
 constexpr std::string_view kNull = "AttributeError: 'NoneType' object has no attribute 'get'";
-constexpr MethodFacts kMethod444 = {.accepted = kMethods,
-                                    .required = true,
-                                    .missing_message = kNoMethod,
-                                    .unknown = UnknownMethod::kRejects,
-                                    .unknown_message = kUnknown444,
-                                    .source = kAuto};
-constexpr MethodFacts kMethod455 = {.accepted = kMethods,
-                                    .required = true,
-                                    .missing_message = kNoMethod,
-                                    .elsewhere = "auto-round",  // AutoRoundConfig, AutoRoundQuantizer
-                                    .unknown = UnknownMethod::kDenseModel,
-                                    .unknown_message = kUnknown455,
-                                    .source = kAuto};
 constexpr LimitFacts kLimits = {.bits = k2348,
                                 .bits_message = "ValueError: Only support quantization to [2,3,4,8] bits but found {b}",
                                 .group_size_message = "ValueError: group_size must be greater than 0 or equal to -1",
                                 .group_size_checked = true,
                                 .source = kConfig};
-constexpr FileFacts kFiles4 = {.rule = FileRule::kSingleThenIndex,
-                               .none_message = kNoFile4,
-                               .missing_shard_message = kMissingShard,
-                               .source = kModeling};
-constexpr FileFacts kFiles455 = {.rule = FileRule::kSingleThenIndex,
-                                 .named_by_config = true,
-                                 .none_message = kNoFile4,
-                                 .missing_shard_message = kMissingShard,
-                                 .source = kModeling};
-constexpr FileFacts kFiles5 = {.rule = FileRule::kSingleThenIndex,
-                               .named_by_config = true,
-                               .none_message = kNoFile5,
-                               .missing_shard_message = kMissingShard,
-                               .source = kModeling};
 constexpr ModuleFacts kModules = {
     .rule = ModuleRule::kBlockLinears, .modules_in_block = true, .lm_head = LmHeadRule::kNever, .source = kOptimum};
-constexpr TensorFacts Tensors(std::string_view unexpected, std::string_view shape, MetadataRule metadata) {
-  return {.unexpected = Unexpected::kWarns,
-          .unexpected_message = unexpected,
-          .missing_reported = true,
-          .missing_value = "uninitialised memory",
-          .shape_message = shape,
-          .g_idx_required = true,
-          .metadata = metadata,
-          .source = kModeling};
-}
 
 constexpr Stage kStages[] = {StageModelConfig, StageConfig,   StageMethod,   StageLimits,  StageGptqConfig,
                              StageFiles,       StageMetadata, StageFallback, StageModules, StageBlockPattern,
@@ -121,80 +71,87 @@ constexpr Profile kRow444 = {.loader = "transformers",
                              .revision = "huggingface/transformers 4.44.2; huggingface/optimum v1.17.0, v1.23.3",
                              .as_of = "2024-08",
                              .assumptions = kAssumeAutoGptq444,
-                             .config = Config(FormatKey::kNotRead, {}),
-                             .method = kMethod444,
+                             .config = {.places = kSection,
+                                        .no_config = NoConfig::kDenseModel,
+                                        .required = kKeyBits,
+                                        .required_message = kNoBits,
+                                        .bits = 4,
+                                        .group_size = 128,
+                                        .desc_act = false,
+                                        .lower_format = true,
+                                        .source = kConfig},
+                             .method = {.accepted = kMethods,
+                                        .required = true,
+                                        .missing_message = kNoMethod,
+                                        .unknown = UnknownMethod::kRejects,
+                                        .unknown_message = kUnknown444,
+                                        .source = kAuto},
                              .limits = kLimits,
-                             .files = kFiles4,
+                             .files = {.rule = FileRule::kSingleThenIndex,
+                                       .none_message = kNoFile4,
+                                       .missing_shard_message = kMissingShard,
+                                       .source = kModeling},
                              .kernels = kAutoGptqExllamaKernels,
                              .modules = kModules,
-                             .tensors = Tensors(kUnused4, kAccelerateShape, MetadataRule::kTransformers4),
+                             .tensors = {.unexpected = Unexpected::kWarns,
+                                         .unexpected_message = kUnused4,
+                                         .missing_reported = true,
+                                         .missing_value = "uninitialised memory",
+                                         .shape_message = kAccelerateShape,
+                                         .g_idx_required = true,
+                                         .metadata = MetadataRule::kTransformers4,
+                                         .source = kModeling},
                              .stages = kStages};
-constexpr Profile kRow455a = {.loader = "transformers",
-                              .version = "4.55",
-                              .versions = ">=4.49,<5.0",
-                              .since = {4, 49, 0},
-                              .until = {5, 0, 0},
-                              .backend = "auto-gptq",
-                              .title = "transformers 4.55 with optimum and auto-gptq",
-                              .revision = "huggingface/transformers 4.55.0; huggingface/optimum v1.27.0",
-                              .as_of = "2025-08",
-                              .brief = true,
-                              .assumptions = kAssumeAutoGptq455,
-                              .config = Config(FormatKey::kCheckpointFormat, kNull),
-                              .method = kMethod455,
-                              .limits = kLimits,
-                              .files = kFiles455,
-                              .kernels = kAutoGptqExllamaKernels,
-                              .modules = kModules,
-                              .tensors = Tensors(kUnused4, kSizeMismatch, MetadataRule::kKnownFormat),
-                              .stages = kStages};
-constexpr Profile kRow455b = {.loader = "transformers",
-                              .version = "4.55",
-                              .versions = ">=4.49,<5.0",
-                              .since = {4, 49, 0},
-                              .until = {5, 0, 0},
-                              .backend = "gptqmodel",
-                              .title = "transformers 4.55 with optimum and gptqmodel",
-                              .revision = "huggingface/transformers 4.55.0; huggingface/optimum v1.27.0",
-                              .as_of = "2025-08",
-                              .brief = true,
-                              .assumptions = kAssumeGptqModel,
-                              .config = Config(FormatKey::kCheckpointFormat, kNull),
-                              .method = kMethod455,
-                              .limits = kLimits,
-                              .files = kFiles455,
-                              .kernels = kOptimumGptqModelKernels,
-                              .modules = kModules,
-                              .tensors = Tensors(kUnused4, kSizeMismatch, MetadataRule::kKnownFormat),
-                              .stages = kStages};
-// transformers 5: src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so
-// the other mixtures.
-constexpr ModuleFacts kModules5 = [] {
-  ModuleFacts facts = kModules;
-  facts.stacked_experts = true;
-  return facts;
+
+constexpr Profile kRow455a = [] {
+  Profile row = Next(kRow444, {"4.55",
+                               ">=4.49,<5.0",
+                               {4, 49, 0},
+                               {5, 0, 0},
+                               "transformers 4.55 with optimum and auto-gptq",
+                               "huggingface/transformers 4.55.0; huggingface/optimum v1.27.0",
+                               "2025-08"});
+  row.brief = true;
+  row.assumptions = kAssumeAutoGptq455;
+  row.config.null_message = kNull;
+  row.config.format_key = FormatKey::kCheckpointFormat;
+  row.method.elsewhere = "auto-round";  // AutoRoundConfig, AutoRoundQuantizer
+  row.method.unknown = UnknownMethod::kDenseModel;
+  row.method.unknown_message = kUnknown455;
+  row.files.named_by_config = true;
+  row.tensors.shape_message = kSizeMismatch;
+  row.tensors.metadata = MetadataRule::kKnownFormat;
+  return row;
 }();
-constexpr Profile kRow5 = {
-    .loader = "transformers",
-    .version = "5.0",
-    .versions = ">=5.0",
-    .since = {5, 0, 0},
-    .until = {6, 0, 0},
-    .backend = "gptqmodel",
-    .title = "transformers 5 with optimum and gptqmodel",
-    .revision =
-        "huggingface/transformers 5.7.0.dev0 (forks 771521b, 2e2779e, 4cc7f47, 0402db0); huggingface/optimum v2.1.0",
-    .as_of = "2026-08",
-    .brief = true,
-    .assumptions = kAssumeGptqModel,
-    .config = Config(FormatKey::kCheckpointFormatFirst, kNull),
-    .method = kMethod455,
-    .limits = kLimits,
-    .files = kFiles5,
-    .kernels = kOptimumGptqModelKernels,
-    .modules = kModules5,
-    .tensors = Tensors(kReport5, kMismatch5, MetadataRule::kIgnored),
-    .stages = kStages};
+
+constexpr Profile kRow455b = [] {
+  Profile row = kRow455a;
+  row.backend = "gptqmodel";
+  row.title = "transformers 4.55 with optimum and gptqmodel";
+  row.assumptions = kAssumeGptqModel;
+  row.kernels = kOptimumGptqModelKernels;
+  return row;
+}();
+
+constexpr Profile kRow5 = [] {
+  Profile row = Next(kRow455b, {"5.0",
+                                ">=5.0",
+                                {5, 0, 0},
+                                {6, 0, 0},
+                                "transformers 5 with optimum and gptqmodel",
+                                "huggingface/transformers 5.7.0.dev0 (forks 771521b, 2e2779e, 4cc7f47, 0402db0); "
+                                "huggingface/optimum v2.1.0",
+                                "2026-08"});
+  row.brief = true;
+  row.config.format_key = FormatKey::kCheckpointFormatFirst;
+  // src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so other mixtures.
+  row.modules.stacked_experts = true;
+  row.files.none_message = kNoFile5;
+  row.tensors.unexpected_message = kReport5;
+  row.tensors.shape_message = kMismatch5;
+  row.tensors.metadata = MetadataRule::kIgnored;
+  return row;
+}();
 
 // optimum load_quantized_model(): the caller builds an empty model, optimum converts and fills it through accelerate.
 constexpr ConfigPlace kOldOptimum[] = {{"quantize_config.json", ""}};
@@ -208,16 +165,6 @@ constexpr std::string_view kAssumeEmptyModel[] = {"the empty model was built fro
 constexpr Stage kOptimumStages[] = {StageModelConfig, StageConfig,  StageLimits,       StageFiles,
                                     StageMetadata,    StageModules, StageBlockPattern, StageForeign,
                                     StageKernel,      StageTensors, StageValues};
-constexpr TensorFacts kOptimumTensors = {.unexpected = Unexpected::kWarns,
-                                         .unexpected_message = kNotUsed,
-                                         .missing_value = "uninitialised memory",
-                                         .shape_message = kAccelerateShape033,
-                                         .metadata = MetadataRule::kAccelerate,
-                                         .source = kOptimum};
-constexpr FileFacts kOptimumFiles = {.rule = FileRule::kSingleThenIndex,
-                                     .none_message = kNoFile4,
-                                     .missing_shard_message = kMissingShard,
-                                     .source = kOptimum};
 constexpr Profile kOptimum112 = {
     .loader = "optimum",
     .version = "1.12",
@@ -237,81 +184,67 @@ constexpr Profile kOptimum112 = {
                .group_size = 128,
                .source = "huggingface/optimum#1360"},
     .limits = kLimits,
-    .files = kOptimumFiles,
+    .files = {.rule = FileRule::kSingleThenIndex,
+              .none_message = kNoFile4,
+              .missing_shard_message = kMissingShard,
+              .source = kOptimum},
     .kernels = kAutoGptqExllamaKernels,
     .modules = kModules,
-    .tensors = kOptimumTensors,
+    .tensors = {.unexpected = Unexpected::kWarns,
+                .unexpected_message = kNotUsed,
+                .missing_value = "uninitialised memory",
+                .shape_message = kAccelerateShape033,
+                .metadata = MetadataRule::kAccelerate,
+                .source = kOptimum},
     .stages = kOptimumStages};
-constexpr Profile kOptimum117 = {
-    .loader = "optimum",
-    .version = "1.17",
-    .versions = ">=1.17,<1.24",
-    .since = {1, 17, 0},
-    .until = {1, 24, 0},
-    .backend = "auto-gptq",
-    .title = "optimum 1.17 load_quantized_model with auto-gptq",
-    .revision = "huggingface/optimum v1.17.0 bf7e98e, v1.23.3 0a2b843",
-    .as_of = "2024-10",
-    .assumptions = kAssumeEmptyModel,
-    .config = {.places = kOptimumPlaces,
-               .no_config_message = kOptimumNone,
-               .required = kKeyBits,
-               .required_message = "TypeError: GPTQQuantizer.__init__() missing 1 required positional argument: 'bits'",
-               .group_size = 128,
-               .source = kOptimum},
-    .limits = kLimits,
-    .files = kOptimumFiles,
-    .kernels = kAutoGptqExllamaKernels,
-    .modules = kModules,
-    .tensors = kOptimumTensors,
-    .stages = kOptimumStages};
-constexpr Profile kOptimum2 = {
-    .loader = "optimum",
-    .version = "1.24",
-    .versions = ">=1.24",
-    .since = {1, 24, 0},
-    .until = {3, 0, 0},
-    .backend = "gptqmodel",
-    .title = "optimum 1.24 and later load_quantized_model with gptqmodel",
-    .revision = "huggingface/optimum v1.24.0 c2259ea, v2.1.0 8cfe543",
-    .as_of = "2025-12",
-    .assumptions = kAssumeEmptyModel,
-    .config = {.places = kOptimumPlaces,
-               .no_config_message = kOptimumNone,
-               .required = kKeyBits,
-               .required_message = "TypeError: GPTQQuantizer.__init__() missing 1 required positional argument: 'bits'",
-               .group_size = 128,
-               .format_key = FormatKey::kCheckpointFormatFirst,
-               .lower_format = true,
-               .source = "huggingface/optimum v2.1.0 optimum/gptq/quantizer.py:834-843"},
-    .limits = kLimits,
-    .files = kOptimumFiles,
-    .kernels = kOptimumGptqModelKernels,
-    .modules = kModules,
-    .tensors = kOptimumTensors,
-    .stages = kOptimumStages};
+
+constexpr Profile kOptimum117 = [] {
+  Profile row = Next(kOptimum112, {"1.17",
+                                   ">=1.17,<1.24",
+                                   {1, 17, 0},
+                                   {1, 24, 0},
+                                   "optimum 1.17 load_quantized_model with auto-gptq",
+                                   "huggingface/optimum v1.17.0 bf7e98e, v1.23.3 0a2b843",
+                                   "2024-10"});
+  row.config.places = kOptimumPlaces;
+  row.config.only_first = false;
+  row.config.no_config_message = kOptimumNone;
+  row.config.source = kOptimum;
+  return row;
+}();
+
+constexpr Profile kOptimum2 = [] {
+  Profile row = Next(kOptimum117, {"1.24",
+                                   ">=1.24",
+                                   {1, 24, 0},
+                                   {3, 0, 0},
+                                   "optimum 1.24 and later load_quantized_model with gptqmodel",
+                                   "huggingface/optimum v1.24.0 c2259ea, v2.1.0 8cfe543",
+                                   "2025-12"});
+  row.backend = "gptqmodel";
+  row.config.format_key = FormatKey::kCheckpointFormatFirst;
+  row.config.lower_format = true;
+  row.config.source = "huggingface/optimum v2.1.0 optimum/gptq/quantizer.py:834-843";
+  row.kernels = kOptimumGptqModelKernels;
+  return row;
+}();
 
 // text-generation-webui hands GPTQ directories to transformers since March 2026 (2f08dce7); until then to ExLlamaV2.
 constexpr std::string_view kAssumeWebui[] = {"its transformers is 5 or later, with optimum and gptqmodel installed",
                                              "no other loader was chosen by hand"};
-constexpr Profile kWebui = {.loader = "text-generation-webui",
-                            .version = "4.7",
-                            .versions = ">=4.0 (read at 4.7.3)",
-                            .since = {4, 0, 0},
-                            .until = {100, 0, 0},
-                            .backend = "transformers",
-                            .title = "text-generation-webui 4.7, which hands GPTQ to transformers",
-                            .revision = "oobabooga/text-generation-webui v4.7.3 1dcde41d03",
-                            .as_of = "2026-05",
-                            .assumptions = kAssumeWebui,
-                            .config = Config(FormatKey::kCheckpointFormatFirst, kNull),
-                            .method = kMethod455,
-                            .limits = kLimits,
-                            .files = kFiles5,
-                            .kernels = kOptimumGptqModelKernels,
-                            .modules = kModules,
-                            .tensors = Tensors(kReport5, kMismatch5, MetadataRule::kIgnored),
-                            .stages = kStages};
+constexpr Profile kWebui = [] {
+  Profile row = Next(kRow5, {"4.7",
+                             ">=4.0 (read at 4.7.3)",
+                             {4, 0, 0},
+                             {100, 0, 0},
+                             "text-generation-webui 4.7, which hands GPTQ to transformers",
+                             "oobabooga/text-generation-webui v4.7.3 1dcde41d03",
+                             "2026-05"});
+  row.loader = "text-generation-webui";
+  row.backend = "transformers";
+  row.assumptions = kAssumeWebui;
+  return row;
+}();
 
 constexpr const Profile* kRows[] = {&kRow444,     &kRow455a,    &kRow455b,  &kRow5,
                                     &kOptimum112, &kOptimum117, &kOptimum2, &kWebui};

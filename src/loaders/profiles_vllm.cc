@@ -24,18 +24,7 @@ constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"},
                                    {"hf_quant_config.json", ""},
                                    {"config.json", "/text_config/quantization_config"},
                                    {"config.json", "/compression_config"}};
-constexpr std::string_view kNoFiles = "RuntimeError: Cannot find any model weights with `{dir}`";
 constexpr std::string_view kAssume[] = {"no --quantization flag"};
-
-constexpr ConfigFacts Config(FormatKey format) {
-  return {.places = kPlaces,
-          .no_config = NoConfig::kDenseModel,
-          .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
-          .bits = 0,
-          .group_size = 0,
-          .format_key = format,
-          .source = kConfigSource};
-}
 
 // The gptq kernel adds 1 to every stored zero up to 0.10; later it obeys gptq_v2.
 constexpr KernelRow MarlinRow(int min_sm) {
@@ -73,140 +62,104 @@ constexpr KernelRow kKernelsMain[] = {{.name = "auto_gptq (Marlin)",
                                        .g_idx = GroupIndex::kIfDescAct,
                                        .source = kAutoSource}};
 
-constexpr FileFacts Files(bool consolidated, MissingShard missing) {
-  return {.rule = FileRule::kGlob,
-          .index_filters = true,
-          .consolidated_wins = consolidated,
-          .none_message = kNoFiles,
-          .missing_shard = missing,
-          .missing_shard_message = "FileNotFoundError: Weight files referenced in index but missing: {'{files}'}",
-          .source = kFilesSource};
-}
-constexpr TensorFacts kTensors = {.unexpected = Unexpected::kRejects,
-                                  .missing_value = "uninitialised memory",
-                                  .shapes = Shapes::kEngine,
-                                  .source = kFilesSource};
-constexpr ModuleFacts kAllLinears = {
-    .rule = ModuleRule::kAllLinears, .dynamic = true, .lm_head = LmHeadRule::kIfKey, .source = kModulesSource};
-constexpr ModuleFacts kFromHeaders = {.rule = ModuleRule::kHeaders,
-                                      .dynamic = true,
-                                      .modules_in_block = true,
-                                      .lm_head = LmHeadRule::kIfKey,
-                                      .source = kModulesSource};
-
 // Kernels are chosen while the model is built, before any weight is read.
 constexpr Stage kStages[] = {StageModelConfig, StageConfig, StageVllmMethod,  StageVllmDtype, StageVllmModules,
                              StageVllmKernels, StageFiles,  StageVllmTensors, StageValues};
 
 constexpr std::string_view kAssumeOld[] = {"no --quantization flag",
                                            "known from users' threads: the sources of this version were not read"};
-constexpr Profile kRow02 = {.loader = "vllm",
-                            .version = "0.2",
-                            .versions = ">=0.2,<0.5 (from users' threads)",
-                            .since = {0, 2, 0},
-                            .until = {0, 5, 0},
-                            .title = "vLLM of 2023",
-                            .revision = "vllm-project/vllm#1420; OpenBMB/MiniCPM#141",
-                            .as_of = "2024-05",
-                            .assumptions = kAssumeOld,
-                            .config = Config(FormatKey::kNotRead),
-                            .files = Files(false, MissingShard::kDropped),
-                            .kernels = kKernels02,
-                            .modules = kAllLinears,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRow06 = {.loader = "vllm",
-                            .version = "0.6",
-                            .versions = ">=0.5,<0.7 (from users' threads)",
-                            .since = {0, 5, 0},
-                            .until = {0, 7, 0},
-                            .title = "vLLM 0.6",
-                            .revision = "vllm-project/vllm#5675, #6244, #9832, #11671",
-                            .as_of = "2024-12",
-                            .assumptions = kAssumeOld,
-                            .config = Config(FormatKey::kNotRead),
-                            .files = Files(false, MissingShard::kDropped),
-                            .kernels = kKernels07,
-                            .modules = kAllLinears,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRow07 = {.loader = "vllm",
-                            .version = "0.7",
-                            .versions = ">=0.7,<0.9",
-                            .since = {0, 7, 0},
-                            .until = {0, 9, 0},
-                            .title = "vLLM 0.7",
-                            .revision = "vllm-project/vllm v0.7.3 ed6e9075d3",
-                            .as_of = "2025-02",
-                            .assumptions = kAssume,
-                            .config = Config(FormatKey::kNotRead),
-                            .files = Files(false, MissingShard::kDropped),
-                            .kernels = kKernels07,
-                            .modules = kAllLinears,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRow09 = {.loader = "vllm",
-                            .version = "0.9",
-                            .versions = ">=0.9,<0.10",
-                            .since = {0, 9, 0},
-                            .until = {0, 10, 0},
-                            .title = "vLLM 0.9",
-                            .revision = "vllm-project/vllm v0.9.2 a5dd03c1eb",
-                            .as_of = "2025-07",
-                            .assumptions = kAssume,
-                            .config = Config(FormatKey::kNotRead),
-                            .files = Files(false, MissingShard::kDropped),
-                            .kernels = kKernels07,
-                            .modules = kAllLinears,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRow10 = {.loader = "vllm",
-                            .version = "0.10",
-                            .versions = ">=0.10,<0.11",
-                            .since = {0, 10, 0},
-                            .until = {0, 11, 0},
-                            .title = "vLLM 0.10",
-                            .revision = "vllm-project/vllm v0.10.1.1 1da94e673c",
-                            .as_of = "2025-08",
-                            .assumptions = kAssume,
-                            .config = Config(FormatKey::kNotRead),
-                            .files = Files(false, MissingShard::kDropped),
-                            .kernels = kKernels07,
-                            .modules = kAllLinears,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRow15 = {.loader = "vllm",
-                            .version = "0.15",
-                            .versions = ">=0.11 and before 2026-05-15 (read at 0.15.1)",
-                            .since = {0, 11, 0},
-                            .until = {1, 0, 0},
-                            .title = "vLLM 0.15",
-                            .revision = "vllm-project/vllm v0.15.1 1892993bc1",
-                            .as_of = "2026-02",
-                            .brief = true,
-                            .assumptions = kAssume,
-                            .config = Config(FormatKey::kCheckpointFormat),
-                            .files = Files(true, MissingShard::kDropped),
-                            .kernels = kKernels15,
-                            .modules = kFromHeaders,
-                            .tensors = kTensors,
-                            .stages = kStages};
-constexpr Profile kRowMain = {.loader = "vllm",
-                              .version = "main",
-                              .versions = "main after 2026-07-10 (read at 2026-08-17)",
-                              .since = kMainVersion,
-                              .until = {1'000'001, 0, 0},
-                              .title = "vLLM main",
-                              .revision = "vllm-project/vllm main 017e9f4448",
-                              .as_of = "2026-08",
-                              .brief = true,
-                              .assumptions = kAssume,
-                              .config = Config(FormatKey::kNotRead),
-                              .files = Files(true, MissingShard::kRejects),
-                              .kernels = kKernelsMain,
-                              .modules = kFromHeaders,
-                              .tensors = kTensors,
-                              .stages = kStages};
+constexpr Profile kRow02 = {
+    .loader = "vllm",
+    .version = "0.2",
+    .versions = ">=0.2,<0.5 (from users' threads)",
+    .since = {0, 2, 0},
+    .until = {0, 5, 0},
+    .title = "vLLM of 2023",
+    .revision = "vllm-project/vllm#1420; OpenBMB/MiniCPM#141",
+    .as_of = "2024-05",
+    .assumptions = kAssumeOld,
+    .config = {.places = kPlaces,
+               .no_config = NoConfig::kDenseModel,
+               .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
+               .bits = 0,
+               .group_size = 0,
+               .source = kConfigSource},
+    .files = {.rule = FileRule::kGlob,
+              .index_filters = true,
+              .none_message = "RuntimeError: Cannot find any model weights with `{dir}`",
+              .missing_shard = MissingShard::kDropped,
+              .missing_shard_message = "FileNotFoundError: Weight files referenced in index but missing: {'{files}'}",
+              .source = kFilesSource},
+    .kernels = kKernels02,
+    .modules = {.rule = ModuleRule::kAllLinears,
+                .dynamic = true,
+                .lm_head = LmHeadRule::kIfKey,
+                .source = kModulesSource},
+    .tensors = {.unexpected = Unexpected::kRejects,
+                .missing_value = "uninitialised memory",
+                .shapes = Shapes::kEngine,
+                .source = kFilesSource},
+    .stages = kStages};
+
+constexpr Profile kRow06 = [] {
+  Profile row = Next(kRow02, {"0.6",
+                              ">=0.5,<0.7 (from users' threads)",
+                              {0, 5, 0},
+                              {0, 7, 0},
+                              "vLLM 0.6",
+                              "vllm-project/vllm#5675, #6244, #9832, #11671",
+                              "2024-12"});
+  row.kernels = kKernels07;
+  return row;
+}();
+
+constexpr Profile kRow07 = [] {
+  Profile row =
+      Next(kRow06,
+           {"0.7", ">=0.7,<0.9", {0, 7, 0}, {0, 9, 0}, "vLLM 0.7", "vllm-project/vllm v0.7.3 ed6e9075d3", "2025-02"});
+  row.assumptions = kAssume;
+  return row;
+}();
+
+// What else differs between these is in vllm_age.h.
+constexpr Profile kRow09 =
+    Next(kRow07,
+         {"0.9", ">=0.9,<0.10", {0, 9, 0}, {0, 10, 0}, "vLLM 0.9", "vllm-project/vllm v0.9.2 a5dd03c1eb", "2025-07"});
+constexpr Profile kRow10 = Next(
+    kRow09,
+    {"0.10", ">=0.10,<0.11", {0, 10, 0}, {0, 11, 0}, "vLLM 0.10", "vllm-project/vllm v0.10.1.1 1da94e673c", "2025-08"});
+
+constexpr Profile kRow15 = [] {
+  Profile row = Next(kRow10, {"0.15",
+                              ">=0.11 and before 2026-05-15 (read at 0.15.1)",
+                              {0, 11, 0},
+                              {1, 0, 0},
+                              "vLLM 0.15",
+                              "vllm-project/vllm v0.15.1 1892993bc1",
+                              "2026-02"});
+  row.brief = true;
+  row.config.format_key = FormatKey::kCheckpointFormat;
+  row.files.consolidated_wins = true;
+  row.kernels = kKernels15;
+  row.modules.rule = ModuleRule::kHeaders;
+  row.modules.modules_in_block = true;
+  return row;
+}();
+
+constexpr Profile kRowMain = [] {
+  Profile row = Next(kRow15, {"main",
+                              "main after 2026-07-10 (read at 2026-08-17)",
+                              kMainVersion,
+                              {1'000'001, 0, 0},
+                              "vLLM main",
+                              "vllm-project/vllm main 017e9f4448",
+                              "2026-08"});
+  row.brief = true;
+  row.config.format_key = FormatKey::kNotRead;
+  row.files.missing_shard = MissingShard::kRejects;
+  row.kernels = kKernelsMain;
+  return row;
+}();
 
 constexpr const Profile* kRows[] = {&kRow02, &kRow06, &kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 #include "loaders/profile.h"
@@ -23,6 +24,25 @@ inline constexpr uint32_t k2348 = BitsSet({2, 3, 4, 8});
 inline constexpr std::array<int64_t, 4> kMarlinGroups = {-1, 32, 64, 128};
 inline constexpr std::array<int64_t, 5> kGroupsTo128 = {-1, 16, 32, 64, 128};
 inline constexpr std::array<int64_t, 8> kGroupsTo1024 = {-1, 16, 32, 64, 128, 256, 512, 1024};
+
+// What names a release. Rows of one loader are written as the difference from the row before: Next(kRowBefore, {...}),
+// then the fields that changed.
+struct Release {
+  std::string_view version, versions;
+  Version since, until;
+  std::string_view title, revision, as_of;
+};
+constexpr Profile Next(Profile row, const Release& release) {
+  row.version = release.version;
+  row.versions = release.versions;
+  row.since = release.since;
+  row.until = release.until;
+  row.title = release.title;
+  row.revision = release.revision;
+  row.as_of = release.as_of;
+  row.brief = false;
+  return row;
+}
 
 // What accelerate's load_checkpoint_in_model prints (AC src/accelerate/utils/modeling.py).
 inline constexpr std::string_view kAccelerateShape =

@@ -16,23 +16,30 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-const ArchitectureRow* FindArchitecture(const ModuleFacts& facts, std::string_view type) {
-  const std::string wanted = facts.fold_type_case ? Lower(type) : std::string(type);
-  for (const ArchitectureRow& row : facts.architectures) {
-    if (row.model_type == wanted) return &row;
+// Whether `accepts` takes one of the space-separated words.
+template <typename Accepts>
+bool AnyWord(std::string_view words, Accepts accepts) {
+  while (!words.empty()) {
+    const size_t space = words.find(' ');
+    const std::string_view word = words.substr(0, space);
+    if (!word.empty() && accepts(word)) return true;
+    if (space == std::string_view::npos) return false;
+    words.remove_prefix(space + 1);
+  }
+  return false;
+}
+
+const ArchitectureRow* FindArchitecture(const Profile& profile, std::string_view type) {
+  const std::string wanted = profile.modules.fold_type_case ? Lower(type) : std::string(type);
+  for (const ArchitectureRow& row : profile.modules.architectures) {
+    if (profile.since < row.since || row.until <= profile.since) continue;
+    if (AnyWord(row.model_types, [&](std::string_view name) { return name == wanted; })) return &row;
   }
   return nullptr;
 }
 
 bool EndsWithOneOf(std::string_view stem, std::string_view suffixes) {
-  while (!suffixes.empty()) {
-    const size_t space = suffixes.find(' ');
-    const std::string_view suffix = suffixes.substr(0, space);
-    if (!suffix.empty() && stem.ends_with(suffix)) return true;
-    if (space == std::string_view::npos) return false;
-    suffixes.remove_prefix(space + 1);
-  }
-  return false;
+  return AnyWord(suffixes, [&](std::string_view suffix) { return stem.ends_with(suffix); });
 }
 
 // Modules that modern model classes hold as bare parameters, no nn.Linear: never replaced.
@@ -115,7 +122,7 @@ bool StageModelType(Walk& walk) {
   const ModuleFacts& facts = walk.profile.modules;
   if (facts.architectures.empty()) return true;
   const std::string& type = walk.facts.model_type;
-  if (FindArchitecture(facts, type) != nullptr) {
+  if (FindArchitecture(walk.profile, type) != nullptr) {
     walk.Step("model type", "knows model_type " + type, facts.source);
     return true;
   }
@@ -126,7 +133,7 @@ bool StageModelType(Walk& walk) {
 bool StageModules(Walk& walk) {
   const ModuleFacts& rule = walk.profile.modules;
   const ModelFacts& facts = walk.facts;
-  const ArchitectureRow* architecture = FindArchitecture(rule, facts.model_type);
+  const ArchitectureRow* architecture = FindArchitecture(walk.profile, facts.model_type);
   const std::vector<std::string_view> keep =
       rule.modules_in_block ? KeepList(walk.declared) : std::vector<std::string_view>();
   const JsonValue* dynamic = rule.dynamic ? walk.declared.Find("dynamic") : nullptr;
