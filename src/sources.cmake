@@ -88,6 +88,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/writer_defects.cc
   src/loaders/autogptq.cc
   src/loaders/converters.cc
+  src/loaders/declared.cc
   src/loaders/engine.cc
   src/loaders/env_judge.cc
   src/loaders/env_scan.cc
@@ -106,11 +107,13 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/profiles_tgi.cc
   src/loaders/profiles_transformers.cc
   src/loaders/profiles_vllm.cc
+  src/loaders/python_value.cc
   src/loaders/select.cc
   src/loaders/sglang.cc
   src/loaders/simulate.cc
   src/loaders/stage_config.cc
   src/loaders/stage_files.cc
+  src/loaders/stage_headers.cc
   src/loaders/stage_kernels.cc
   src/loaders/stage_limits.cc
   src/loaders/stage_modules.cc
@@ -121,6 +124,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/symptoms_common.cc
   src/loaders/symptoms_python.cc
   src/loaders/symptoms_serving.cc
+  src/loaders/symptoms_vllm.cc
   src/loaders/tgi.cc
   src/loaders/transformers.cc
   src/loaders/vllm.cc

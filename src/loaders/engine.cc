@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "gptq/module_pattern.h"
 
 namespace gptq_doctor {
@@ -44,13 +45,7 @@ std::optional<FusedMix> FindPair(const ModelFacts& facts, Differs differs) {
 
 }  // namespace
 
-std::string EngineMethod(const Walk& walk) {
-  std::string method = walk.declared.method;
-  for (char& c : method) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return method;
-}
+std::string EngineMethod(const Walk& walk) { return LowerAscii(walk.declared.method); }
 
 bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not) {
   const Declared& read = walk.declared;

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "base/text.h"
 #include "loaders/families.h"
 #include "loaders/simulate.h"
 #include "loaders/stages.h"
@@ -17,13 +18,6 @@ constexpr std::string_view kConfig = "ModelCloud/GPTQModel gptqmodel/quantizatio
 constexpr std::string_view kNoQuantizeConfig =
     "AttributeError: `quantize_config` must be passed and be an instance of QuantizeConfig.";
 
-std::string Lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // quant_format, then (from 6.0) method, then quant_method is one that counts as quantized.
 bool SectionCounts(const Walk& walk, const JsonValue& section) {
   static constexpr std::array<std::string_view, 3> kMethods5 = {"gptq", "awq", "qqq"};
@@ -35,7 +29,7 @@ bool SectionCounts(const Walk& walk, const JsonValue& section) {
     if (key == "method" && !late) continue;
     const JsonValue* value = section.Find(key);
     if (value == nullptr || value->AsString() == nullptr) continue;
-    const std::string method = Lower(*value->AsString());
+    const std::string method = LowerAscii(*value->AsString());
     if (late ? std::find(kMethods7.begin(), kMethods7.end(), method) != kMethods7.end()
              : std::find(kMethods5.begin(), kMethods5.end(), method) != kMethods5.end()) {
       return true;
@@ -51,7 +45,7 @@ bool KnownQuantizer(const JsonValue& section) {
   if (quantizer == nullptr) return false;
   const auto known = [](const JsonValue& value) {
     const std::string* text = value.AsString();
-    if (text == nullptr || !Lower(*text).starts_with("gptqmodel:")) return false;
+    if (text == nullptr || !LowerAscii(*text).starts_with("gptqmodel:")) return false;
     std::string_view number = std::string_view(*text).substr(10);
     number = number.substr(0, number.find_first_not_of("0123456789."));
     Version version;
@@ -146,7 +140,7 @@ bool StageGptqModelFormat(Walk& walk) {
   }
   if (const JsonValue* pack = FindKey(*read.section, "pack_dtype", true);
       pack != nullptr && pack->kind != JsonKind::kNull && since >= Version{2, 0, 0}) {
-    const std::string text = pack->AsString() != nullptr ? Lower(*pack->AsString()) : PythonRepr(*pack);
+    const std::string text = pack->AsString() != nullptr ? LowerAscii(*pack->AsString()) : PythonRepr(*pack);
     if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
       return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
                           "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
@@ -167,7 +161,7 @@ bool StageGptqModelFormat(Walk& walk) {
   }
   static constexpr std::array<std::string_view, 7> kElsewhere = {"bitblas", "qqq",       "ipex",   "gemm",
                                                                  "gemv",    "gemv_fast", "llm-awq"};
-  const std::string method = Lower(read.method);
+  const std::string method = LowerAscii(read.method);
   const bool other_format = std::find(kElsewhere.begin(), kElsewhere.end(), read.format) != kElsewhere.end();
   static constexpr std::array<std::string_view, 6> kOtherMethods = {"awq",          "gguf", "fp8",
                                                                     "bitsandbytes", "exl3", "paroquant"};

@@ -3,19 +3,12 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
 #include "loaders/families.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 bool Has(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
 
@@ -23,7 +16,7 @@ bool Has(std::string_view name, std::string_view part) { return name.find(part) 
 std::string DirectoryName(const Walk& walk) {
   std::string dir = walk.Dir();
   const size_t slash = dir.rfind('/');
-  return Lower(slash == std::string::npos ? dir : dir.substr(slash + 1));
+  return LowerAscii(slash == std::string::npos ? dir : dir.substr(slash + 1));
 }
 
 // models/config.yaml of the time: later entries override.

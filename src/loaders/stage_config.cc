@@ -1,104 +1,13 @@
 // Where a loader's quantization settings come from, and what it makes of their keys.
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
 #include <string>
 
+#include "base/text.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-// The value a field gets. Programs with aliases walk the file: the last spelling in it counts.
-const JsonValue* FieldValue(const ConfigFacts& facts, const JsonValue& section, std::string_view field,
-                            bool* negated = nullptr) {
-  if (facts.aliases.empty()) return FindKey(section, field, facts.lower_keys);
-  const JsonValue* found = nullptr;
-  for (const JsonMember& member : section.members) {
-    const std::string key = facts.lower_keys ? Lower(member.key) : member.key;
-    bool hit = key == field, opposite = false;
-    for (const KeyAlias& alias : facts.aliases) {
-      if (key != alias.spelling) continue;
-      opposite = negated != nullptr && alias.field.starts_with("not ") && alias.field.substr(4) == field;
-      hit = hit || alias.field == field || opposite;
-    }
-    if (!hit) continue;
-    found = &member.value;
-    if (negated != nullptr) *negated = opposite;
-  }
-  return found;
-}
-
-// Python's 4.0 and True pass where 4 and 1 do.
-int64_t ReadInteger(const JsonValue& value, bool digit_strings, std::string* spelled) {
-  *spelled = PythonRepr(value);
-  if (const auto number = value.AsInt()) return *number;
-  const auto number = PythonNumber(value);
-  if (number && *number == std::floor(*number) && std::abs(*number) < 1e9) {
-    if (digit_strings) *spelled = std::to_string(static_cast<int64_t>(*number));
-    return static_cast<int64_t>(*number);
-  }
-  const std::string* text = value.AsString();
-  if (digit_strings && text != nullptr && !text->empty() && text->size() < 9 &&
-      std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    *spelled = *text;
-    return std::stoll(*text);
-  }
-  return 0;
-}
-
-// What stands for the format when the whole file is walked: the last of the spellings, or the last of `format`'s own.
-std::string WalkedFormat(const ConfigFacts& facts, const JsonValue& section, bool* given) {
-  std::string plain, checkpoint;
-  bool has_plain = false, has_checkpoint = false;
-  const bool one = facts.format_key == FormatKey::kLastOfBoth;
-  for (const JsonMember& member : section.members) {
-    const std::string key = facts.lower_keys ? Lower(member.key) : member.key;
-    const std::string text = PythonRepr(member.value);
-    const std::string lower = Lower(text);
-    if (key == "format" || (facts.version_names_format && key == "version") || (one && key == "checkpoint_format")) {
-      plain = facts.lower_format && member.value.AsString() != nullptr ? lower : text;
-      has_plain = true;
-    } else if (key == "checkpoint_format") {
-      checkpoint = facts.lower_format && member.value.AsString() != nullptr ? lower : text;
-      has_checkpoint = true;
-    } else if (facts.method_names_format && (key == "quant_method" || key == "method") && member.value.AsString() &&
-               (lower == "marlin" || lower == "bitblas")) {
-      plain = lower;
-      has_plain = has_plain || one;
-    } else if (facts.flag_names_format && key == "is_marlin_format" && Truthy(member.value)) {
-      plain = "marlin";
-      has_plain = true;
-    }
-  }
-  *given = has_plain || has_checkpoint;
-  return has_plain || !has_checkpoint ? plain : checkpoint;
-}
-
-std::string ReadFormat(const ConfigFacts& facts, const JsonValue& section, bool* given) {
-  if (facts.format_key == FormatKey::kLastOfBoth || facts.format_key == FormatKey::kFormatFirst)
-    return WalkedFormat(facts, section, given);
-  const JsonValue* checkpoint = FindKey(section, "checkpoint_format", facts.lower_keys);
-  const JsonValue* chosen = nullptr;
-  if (facts.format_key == FormatKey::kCheckpointFormat) chosen = checkpoint;
-  if (facts.format_key == FormatKey::kCheckpointFormatFirst) {
-    chosen = checkpoint != nullptr && checkpoint->kind != JsonKind::kNull
-                 ? checkpoint
-                 : FindKey(section, "format", facts.lower_keys);
-  }
-  *given = chosen != nullptr;
-  if (chosen == nullptr || chosen->AsString() == nullptr) return {};
-  return facts.lower_format ? Lower(*chosen->AsString()) : *chosen->AsString();
-}
 
 // "quantize_config.json (bits 4, group_size 128, desc_act false, sym true)".
 std::string Describe(const Walk& walk, std::string_view file) {
@@ -167,104 +76,6 @@ bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
 
 }  // namespace
 
-std::string_view PythonType(const JsonValue& value) {
-  switch (value.kind) {
-    case JsonKind::kNull:
-      return "NoneType";
-    case JsonKind::kBool:
-      return "bool";
-    case JsonKind::kNumber:
-      return value.text.find_first_of(".eEnN") == std::string::npos ? "int" : "float";
-    case JsonKind::kString:
-      return "str";
-    case JsonKind::kArray:
-      return "list";
-    case JsonKind::kObject:
-      return "dict";
-  }
-  return {};
-}
-
-std::optional<double> PythonNumber(const JsonValue& value) {
-  if (value.kind == JsonKind::kBool) return value.boolean ? 1.0 : 0.0;
-  if (value.kind != JsonKind::kNumber) return std::nullopt;
-  return value.AsDouble();
-}
-
-const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case) {
-  if (!fold_case) return section.Find(key);
-  const JsonValue* found = nullptr;
-  for (const JsonMember& member : section.members) {
-    if (Lower(member.key) == key) found = &member.value;
-  }
-  return found;
-}
-
-bool Truthy(const JsonValue& value) {
-  switch (value.kind) {
-    case JsonKind::kNull:
-      return false;
-    case JsonKind::kBool:
-      return value.boolean;
-    case JsonKind::kNumber:
-      return value.AsDouble().value_or(1) != 0;
-    case JsonKind::kString:
-      return !value.text.empty();
-    case JsonKind::kArray:
-      return !value.items.empty();
-    case JsonKind::kObject:
-      return !value.members.empty();
-  }
-  return false;
-}
-
-std::string PythonRepr(const JsonValue& value) {
-  switch (value.kind) {
-    case JsonKind::kNull:
-      return "None";
-    case JsonKind::kBool:
-      return value.boolean ? "True" : "False";
-    case JsonKind::kNumber:
-    case JsonKind::kString:
-      return value.text;
-    case JsonKind::kArray:
-      return "[...]";
-    case JsonKind::kObject:
-      return "{...}";
-  }
-  return {};
-}
-
-std::string PythonJsonError(const JsonDocument& document) {
-  for (const JsonDefect& defect : document.defects) {
-    std::string what;
-    switch (defect.kind) {
-      case JsonDefectKind::kDuplicateKey:
-      case JsonDefectKind::kNonFinite:
-        continue;
-      case JsonDefectKind::kSingleQuotes:
-      case JsonDefectKind::kComment:
-      case JsonDefectKind::kTrailingComma:
-        what = "Expecting property name enclosed in double quotes";
-        break;
-      case JsonDefectKind::kByteOrderMark:
-        what = "Unexpected UTF-8 BOM (decode using utf-8-sig)";
-        break;
-      case JsonDefectKind::kTrailingText:
-        what = "Extra data";
-        break;
-      case JsonDefectKind::kInvalidUtf8:
-        return "UnicodeDecodeError: 'utf-8' codec can't decode byte";
-      default:
-        what = "Expecting value";
-        break;
-    }
-    return "json.decoder.JSONDecodeError: " + what + ": line " + std::to_string(defect.place.line) + " column " +
-           std::to_string(defect.place.column) + " (char " + std::to_string(defect.offset) + ")";
-  }
-  return "json.decoder.JSONDecodeError";
-}
-
 const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, bool* file_exists, bool* broken) {
   *broken = false;
   const JsonDocument* document = nullptr;
@@ -281,45 +92,6 @@ const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, 
     return nullptr;
   }
   return FindPointer(*document->root, place.pointer);
-}
-
-void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file) {
-  const ConfigFacts& facts = walk.profile.config;
-  Declared& read = walk.declared;
-  read = Declared{};
-  read.section = &section;
-  read.file = file;
-  read.bits = facts.bits;
-  read.group_size = facts.group_size;
-  read.desc_act = facts.desc_act;
-  read.sym = facts.sym;
-  if (const JsonValue* value = FieldValue(facts, section, "bits")) {
-    read.present |= kKeyBits;
-    read.bits_value = value;
-    read.bits = ReadInteger(*value, facts.digit_strings, &read.bits_text);
-  }
-  if (const JsonValue* value = FieldValue(facts, section, "group_size")) {
-    read.present |= kKeyGroupSize;
-    read.group_size_value = value;
-    read.group_size = ReadInteger(*value, false, &read.group_size_text);
-  }
-  if (const JsonValue* value = FieldValue(facts, section, "desc_act")) {
-    read.present |= kKeyDescAct;
-    read.desc_act = Truthy(*value);
-  }
-  bool negated = false;
-  if (const JsonValue* value = FieldValue(facts, section, "sym", &negated)) {
-    read.present |= kKeySym;
-    read.sym = Truthy(*value) != negated;
-    if (!negated) read.sym_value = value;
-  }
-  if (const JsonValue* value = FindKey(section, "lm_head", facts.lower_keys)) read.lm_head = Truthy(*value);
-  if (const JsonValue* value = FieldValue(facts, section, "quant_method")) {
-    read.present |= kKeyMethod;
-    read.method_value = value;
-    if (value->AsString() != nullptr) read.method = *value->AsString();
-  }
-  read.format = ReadFormat(facts, section, &read.format_given);
 }
 
 bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
@@ -421,7 +193,7 @@ bool StageMethod(Walk& walk) {
     return walk.Rejects("method", "stops: the settings name no quant_method", facts.source,
                         walk.Message(facts.missing_message));
   }
-  const std::string method = facts.case_sensitive ? read.method : Lower(read.method);
+  const std::string method = facts.case_sensitive ? read.method : LowerAscii(read.method);
   if (std::find(facts.accepted.begin(), facts.accepted.end(), method) != facts.accepted.end()) {
     walk.Step("method", "recognises quant_method " + method, facts.source);
     return true;

@@ -3,18 +3,11 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 // Whether `accepts` takes one of the space-separated words.
 template <typename Accepts>
@@ -30,7 +23,7 @@ bool AnyWord(std::string_view words, Accepts accepts) {
 }
 
 const ArchitectureRow* FindArchitecture(const Profile& profile, std::string_view type) {
-  const std::string wanted = profile.modules.fold_type_case ? Lower(type) : std::string(type);
+  const std::string wanted = profile.modules.fold_type_case ? LowerAscii(type) : std::string(type);
   for (const ArchitectureRow& row : profile.modules.architectures) {
     if (profile.since < row.since || row.until <= profile.since) continue;
     if (AnyWord(row.model_types, [&](std::string_view name) { return name == wanted; })) return &row;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loaders/profile.h"
+#include "loaders/python_value.h"
 #include "loaders/walk.h"
 
 namespace gptq_doctor {
@@ -44,17 +45,9 @@ bool FallBack(Walk& walk, std::string_view step, std::string why, std::string_vi
 // ---- helpers that several stages share ----
 // The settings object of one place, null where file or section is absent; `broken` is set for malformed JSON.
 const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, bool* file_exists, bool* broken);
-std::string PythonJsonError(const JsonDocument& document);
 // Fills walk.declared from an object by the profile's aliases and defaults.
 void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file);
 bool CheckRequired(Walk& walk, uint16_t required, std::string_view message);
-bool Truthy(const JsonValue& value);
-std::string PythonRepr(const JsonValue& value);
-// "NoneType", "bool", "int", "float", "str", "list", "dict".
-std::string_view PythonType(const JsonValue& value);
-// The number that Python compares equal to the value: of numbers and booleans (true is 1), else nothing.
-std::optional<double> PythonNumber(const JsonValue& value);
-const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case);
 
 // Missing shards of the index, by name.
 std::vector<std::string> MissingShards(const Examination& exam);

@@ -61,7 +61,7 @@ std::vector<SymptomMatch> MatchSymptom(std::string_view text, const Examination*
   const std::string plain = Normalize(text);
   std::vector<SymptomMatch> matches;
   const SymptomRow* garbled = nullptr;
-  for (const auto rows : {PythonSymptoms(), ServingSymptoms(), CommonSymptoms()}) {
+  for (const auto rows : {PythonSymptoms(), VllmSymptoms(), ServingSymptoms(), CommonSymptoms()}) {
     for (const SymptomRow& row : rows) {
       if (row.test == TestGarbage && garbled == nullptr) garbled = &row;
       if (Holds(row, plain)) matches.push_back({&row, {}});

@@ -35,6 +35,7 @@ struct SymptomRow {
   std::string_view source;
 };
 std::span<const SymptomRow> PythonSymptoms();
+std::span<const SymptomRow> VllmSymptoms();
 std::span<const SymptomRow> ServingSymptoms();
 std::span<const SymptomRow> CommonSymptoms();
 bool LooksGarbled(std::string_view text);

@@ -138,7 +138,7 @@ TEST(Symptoms, BiasesAloneAreHarmless) {
 TEST(SymptomTable, RowsAreComplete) {
   std::set<std::string_view> loaders = {"any"};
   for (const Profile* row : AllProfiles()) loaders.insert(row->loader);
-  for (const auto rows : {PythonSymptoms(), ServingSymptoms(), CommonSymptoms()}) {
+  for (const auto rows : {PythonSymptoms(), VllmSymptoms(), ServingSymptoms(), CommonSymptoms()}) {
     for (const SymptomRow& row : rows) {
       SCOPED_TRACE(row.message);
       EXPECT_TRUE(loaders.contains(row.loader)) << row.loader;

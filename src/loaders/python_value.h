@@ -1,0 +1,28 @@
+#ifndef GPTQ_DOCTOR_LOADERS_PYTHON_VALUE_H_
+#define GPTQ_DOCTOR_LOADERS_PYTHON_VALUE_H_
+
+// JSON values as the loaders' Python sees them: types, truth, numbers, and what a message prints of them.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace gptq_doctor {
+
+// "NoneType", "bool", "int", "float", "str", "list", "dict".
+std::string_view PythonType(const JsonValue& value);
+// The number that Python compares equal to the value: of numbers and booleans (true is 1), else nothing.
+std::optional<double> PythonNumber(const JsonValue& value);
+bool Truthy(const JsonValue& value);
+// As f"{value}" prints it; lists and objects in short.
+std::string PythonRepr(const JsonValue& value);
+// What json.load raises for a document that is not valid.
+std::string PythonJsonError(const JsonDocument& document);
+// The last member of that name, or (with `fold_case`) the last whose lower-cased name it is; null where absent.
+const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case);
+
+}  // namespace gptq_doctor
+
+#endif  // GPTQ_DOCTOR_LOADERS_PYTHON_VALUE_H_
