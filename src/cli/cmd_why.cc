@@ -13,6 +13,7 @@
 #include "loaders/simulate.h"
 #include "loaders/symptom.h"
 #include "report/json_writer.h"
+#include "report/text_sections.h"
 #include "report/why_text.h"
 
 namespace gptq_doctor {
@@ -35,6 +36,18 @@ bool AnyFallsBack(const std::vector<LoaderOutcome>& outcomes) {
   return std::any_of(outcomes.begin(), outcomes.end(),
                      [](const LoaderOutcome& outcome) { return outcome.outcome == Outcome::kFallsBack; });
 }
+
+// The outcome that heads the matrix.
+const LoaderOutcome& Worst(const std::vector<LoaderOutcome>& outcomes) {
+  for (const Outcome wanted : OutcomesBySilence()) {
+    const auto found = std::find_if(outcomes.begin(), outcomes.end(),
+                                    [&](const LoaderOutcome& outcome) { return outcome.outcome == wanted; });
+    if (found != outcomes.end()) return *found;
+  }
+  return outcomes.front();
+}
+
+std::string SelectorOf(const LoaderOutcome& outcome) { return outcome.loader + "@" + outcome.version; }
 
 class Why : public Command {
  public:
@@ -152,16 +165,16 @@ class Why : public Command {
       add("no GPTQ here, and nothing that calls itself gptq: what loaders do with " +
           EscapeTerminal(answer.diagnosis.kind) + " weights is not known\n");
     }
-    if (loaders.size() <= 2) {
+    const bool matrix = loaders.size() > 2;
+    if (matrix) add(MatrixText(loaders, style));
+    if (!matrix || style.verbosity() > 0) {
       for (const LoaderOutcome& outcome : loaders) add(WalkText(outcome, style));
-    } else {
-      add(MatrixText(loaders, style));
     }
     add(FallbackText(answer.fallback, style));
-    if (loaders.size() > 2 && style.verbosity() >= 0) {
-      add(style.Paint(Tone::kDim, "one loader's steps: gptq-doctor why " +
+    if (matrix && style.verbosity() == 0) {
+      add(style.Paint(Tone::kDim, "the steps of one: gptq-doctor why " +
                                       ShellQuote(EscapeTerminal(answer.diagnosis.path)) + " --loader " +
-                                      loaders.front().loader + "@" + loaders.front().version) +
+                                      SelectorOf(Worst(loaders)) + "; of all: -v") +
           "\n");
     }
     return out;

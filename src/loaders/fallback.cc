@@ -16,9 +16,32 @@ int64_t Bytes(int64_t elements, int each) {
   return __builtin_mul_overflow(elements, each, &bytes) ? INT64_MAX : bytes;
 }
 
-std::string Percent(int64_t now, int64_t before) {
-  if (before <= 0) return {};
-  return std::to_string((now - before) * 100 / before) + " %";
+// What makes a loader take this dtype for plain layers.
+std::string WhenTaken(std::string_view dtype, const ModelFacts& facts) {
+  const bool declared = facts.dtype == dtype;
+  const bool single = dtype == "float32";
+  std::string when = "torch_dtype=" + std::string(dtype);
+  if (declared) when += ", or what config.json names: \"auto\", transformers 5, SGLang";
+  if (single)
+    when += facts.dtype.empty() || declared ? "; also transformers without torch_dtype"
+                                            : "; also transformers 4.x without torch_dtype";
+  return when;
+}
+
+// How sure the configuration is that the repair would write.
+std::string RiskOfRepair(const Examination& exam) {
+  std::string inferred, assumed;
+  for (const Evidence& evidence : exam.quant.evidence) {
+    if (evidence.key != "bits" && evidence.key != "group_size" && evidence.key != "sym" && evidence.key != "desc_act" &&
+        evidence.key != "checkpoint_format")
+      continue;
+    if (evidence.confidence == Confidence::kCertain) continue;
+    std::string& list = evidence.confidence == Confidence::kInferred ? inferred : assumed;
+    list += (list.empty() ? "" : ", ") + std::string(evidence.key);
+  }
+  if (!assumed.empty()) return "higher: nothing proves " + assumed;
+  if (!inferred.empty()) return "low: every key is proved or inferred (" + inferred + ")";
+  return "low: every key is certain";
 }
 
 }  // namespace
@@ -66,20 +89,11 @@ FallbackStory TellFallback(const Examination& exam) {
                  " linear layers; embeddings and norms are loaded, so the model answers with noise instead of failing";
   story.expected_bytes = facts.stored_bytes;
   const int64_t half = Bytes(facts.dense_elements, 2), full = Bytes(facts.dense_elements, 4);
-  story.costs = {{"float16", half,
-                  "torch_dtype=float16, or \"auto\" where config.json says so; +" + Percent(half, facts.stored_bytes)},
-                 {"bfloat16", half,
-                  "torch_dtype=bfloat16, or \"auto\" where config.json says so; +" + Percent(half, facts.stored_bytes)},
-                 {"float32", full, "transformers 4.x without torch_dtype; +" + Percent(full, facts.stored_bytes)}};
-  const bool certain =
-      std::all_of(exam.quant.evidence.begin(), exam.quant.evidence.end(), [](const Evidence& evidence) {
-        const bool key = evidence.key == "bits" || evidence.key == "group_size" || evidence.key == "desc_act" ||
-                         evidence.key == "checkpoint_format";
-        return !key || evidence.confidence == Confidence::kCertain || evidence.confidence == Confidence::kInferred;
-      });
+  for (const std::string_view dtype : {"float16", "bfloat16", "float32"})
+    story.costs.push_back({std::string(dtype), dtype == "float32" ? full : half, WhenTaken(dtype, facts)});
   story.remedies = {
       {"write the config that the tensors prove: gptq-doctor fix --write", "a few hundred bytes, seconds",
-       certain ? "low: every key it needs is proved" : "some: a key had to be assumed, see inspect"},
+       RiskOfRepair(exam)},
       {"overlay the official model's config.json and quantize_config.json", "a small download",
        "low if it is the same model and revision"},
       {"load with the dedicated class (GPTQModel.load, AutoGPTQForCausalLM.from_quantized) once a config exists",

@@ -107,6 +107,16 @@ bool BuildsQuantized(const Walk& walk, const ClassDigest& digest, const Architec
   return digest.gptq;
 }
 
+// "builds 252 modules as quantized layers, as many as hold packed tensors, and 1 linear layer plain".
+std::string BuildText(int64_t stored, int64_t quantized, int64_t plain) {
+  std::string text = "builds " + Modules(quantized) + " as quantized layers";
+  text += quantized == stored ? ", as many as hold packed tensors"
+                              : ", while the files hold " + Modules(stored) + " with packed tensors";
+  if (plain > 0)
+    text += ", and " + std::to_string(plain) + (plain == 1 ? " linear layer plain" : " linear layers plain");
+  return text;
+}
+
 }  // namespace
 
 std::string Modules(int64_t count) { return std::to_string(count) + (count == 1 ? " module" : " modules"); }
@@ -149,12 +159,7 @@ bool StageModules(Walk& walk) {
     if (build && rule.stacked_experts && of_mixture) walk.built[i] = Built::kUnknown;
     (walk.built[i] == Built::kQuantized ? quantized : plain) += digest.count;
   }
-  if (!walk.dense_model) {
-    walk.Step("modules",
-              "builds " + Modules(quantized) + " as quantized layers and " + std::to_string(plain) +
-                  " linear layers plain; the files hold " + Modules(facts.quantized_modules) + " with packed tensors",
-              rule.source);
-  }
+  if (!walk.dense_model) walk.Step("modules", BuildText(facts.quantized_modules, quantized, plain), rule.source);
   return true;
 }
 

@@ -31,25 +31,33 @@ std::string Normalize(std::string_view text) {
   return plain;
 }
 
-bool Holds(const SymptomRow& row, std::string_view text) {
-  return text.find(row.needle) != std::string_view::npos &&
-         (row.also.empty() || text.find(row.also) != std::string_view::npos);
+// Length of the longest of the alternatives ("a|b") that `text` holds; 0 where it holds none.
+size_t Found(std::string_view alternatives, std::string_view text) {
+  size_t longest = 0;
+  while (!alternatives.empty()) {
+    const std::string_view needle = alternatives.substr(0, alternatives.find('|'));
+    alternatives.remove_prefix(std::min(alternatives.size(), needle.size() + 1));
+    if (text.find(needle) != std::string_view::npos) longest = std::max(longest, needle.size());
+  }
+  return longest;
 }
 
-size_t Weight(const SymptomRow& row) { return row.needle.size() + row.also.size(); }
+// How much of the text the row's needles cover; 0: it is another message.
+size_t Weight(const SymptomRow& row, std::string_view text) {
+  const size_t needle = Found(row.needle, text), also = Found(row.also, text);
+  return needle == 0 || (also == 0 && !row.also.empty()) ? 0 : needle + also;
+}
 
 // Does some version of the row's loader print this for the directory?
-SymptomVerdict BySimulation(const SymptomRow& row, const Examination& exam,
-                            const std::vector<LoaderOutcome>& outcomes) {
+SymptomVerdict BySimulation(const SymptomRow& row, const std::vector<LoaderOutcome>& outcomes) {
   bool asked = false;
   for (const LoaderOutcome& outcome : outcomes) {
     if (row.loader != "any" && outcome.loader != row.loader) continue;
     asked = true;
-    if (!Holds(row, Normalize(outcome.message))) continue;
+    if (Weight(row, Normalize(outcome.message)) == 0) continue;
     return {true, outcome.loader + " " + outcome.version + (outcome.backend.empty() ? "" : " with " + outcome.backend) +
                       " prints it for this directory: " + outcome.summary};
   }
-  (void)exam;
   if (!asked) return {std::nullopt, "these files cannot tell"};
   return {false, "no version of " + std::string(row.loader == "any" ? "the known loaders" : row.loader) +
                      " that is known prints it for this directory as it is"};
@@ -64,12 +72,13 @@ std::vector<SymptomMatch> MatchSymptom(std::string_view text, const Examination*
   for (const auto rows : {PythonSymptoms(), VllmSymptoms(), ServingSymptoms(), CommonSymptoms()}) {
     for (const SymptomRow& row : rows) {
       if (row.test == TestGarbage && garbled == nullptr) garbled = &row;
-      if (Holds(row, plain)) matches.push_back({&row, {}});
+      if (Weight(row, plain) > 0) matches.push_back({&row, {}});
     }
   }
   if (matches.empty() && garbled != nullptr && LooksGarbled(text)) matches.push_back({garbled, {}});
-  std::stable_sort(matches.begin(), matches.end(),
-                   [](const SymptomMatch& a, const SymptomMatch& b) { return Weight(*a.row) > Weight(*b.row); });
+  std::stable_sort(matches.begin(), matches.end(), [&](const SymptomMatch& a, const SymptomMatch& b) {
+    return Weight(*a.row, plain) > Weight(*b.row, plain);
+  });
   if (matches.size() > 5) matches.resize(5);
   if (exam == nullptr || matches.empty()) return matches;
   const ModelFacts facts = DigestModel(*exam);
@@ -78,14 +87,27 @@ std::vector<SymptomMatch> MatchSymptom(std::string_view text, const Examination*
   std::vector<LoaderOutcome> outcomes;
   if (simulate) outcomes = SimulateLoaders(*exam, {.selectors = {"all"}});
   for (SymptomMatch& match : matches) {
-    match.verdict =
-        match.row->test != nullptr ? match.row->test(facts, plain) : BySimulation(*match.row, *exam, outcomes);
+    match.verdict = match.row->test != nullptr ? match.row->test(facts, plain) : BySimulation(*match.row, outcomes);
   }
   return matches;
 }
 
+namespace {
+
+// UTF-8 that was read as Latin-1 and encoded again: letters of a lead byte followed by those of a continuation byte.
+size_t TwiceEncoded(std::string_view text) {
+  size_t pairs = 0;
+  for (size_t at = 0; at + 3 < text.size(); ++at) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    if (byte(0) == 0xC3 && byte(1) >= 0x82 && byte(1) <= 0xB4 && byte(2) == 0xC2) ++pairs;
+  }
+  return pairs;
+}
+
+}  // namespace
+
 bool LooksGarbled(std::string_view text) {
-  // The same character over and over, replacement characters, or many changes between scripts.
+  // The same character over and over, replacement characters, text encoded twice, or many changes between scripts.
   size_t run = 1, longest = 1, foreign = 0, changes = 0, letters = 0;
   bool last_foreign = false;
   for (size_t at = 0; at < text.size(); ++at) {
@@ -106,7 +128,7 @@ bool LooksGarbled(std::string_view text) {
     }
   }
   if (longest >= 8) return true;
-  if (text.find("\xEF\xBF\xBD") != std::string_view::npos) return true;
+  if (text.find("\xEF\xBF\xBD") != std::string_view::npos || TwiceEncoded(text) > 1) return true;
   return letters >= 12 && foreign * 5 >= letters && changes * 6 >= letters;
 }
 

@@ -25,7 +25,7 @@ using SymptomTest = SymptomVerdict (*)(const ModelFacts& facts, std::string_view
 
 struct SymptomRow {
   std::string_view message;       // as the program prints it, shortened
-  std::string_view needle, also;  // both must occur, lower case; `also` may be empty
+  std::string_view needle, also;  // both must occur, lower case, "|" between alternatives; `also` may be empty
   std::string_view loader;        // a loader id, or "any"
   std::string_view printed_by;
   std::string_view step;

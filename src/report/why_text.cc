@@ -8,11 +8,10 @@
 namespace gptq_doctor {
 namespace {
 
-std::string NameOf(const LoaderOutcome& outcome) {
-  std::string name = outcome.loader + " " + outcome.version;
-  if (!outcome.backend.empty()) name += " (" + outcome.backend + ")";
-  return name;
+std::string VersionOf(const LoaderOutcome& outcome) {
+  return outcome.version + (outcome.backend.empty() ? "" : " (" + outcome.backend + ")");
 }
+std::string NameOf(const LoaderOutcome& outcome) { return outcome.loader + " " + VersionOf(outcome); }
 
 Mark MarkOf(Outcome outcome) {
   switch (outcome) {
@@ -80,27 +79,20 @@ std::string WalkText(const LoaderOutcome& outcome, const Style& style) {
 
 std::string MatrixText(const std::vector<LoaderOutcome>& outcomes, const Style& style) {
   Grid grid(0);
+  std::vector<bool> told(outcomes.size(), false);
   for (const Outcome wanted : OutcomesBySilence()) {
+    const Mark mark = MarkOf(wanted);
     for (size_t i = 0; i < outcomes.size(); ++i) {
       const LoaderOutcome& outcome = outcomes[i];
-      if (outcome.outcome != wanted) continue;
+      if (outcome.outcome != wanted || told[i]) continue;
       // Rows of one loader that say the same stand on one line.
       std::string names = NameOf(outcome);
-      size_t last = i;
       for (size_t j = i + 1; j < outcomes.size(); ++j) {
-        if (outcomes[j].loader != outcome.loader || outcomes[j].outcome != wanted ||
-            outcomes[j].summary != outcome.summary)
-          continue;
-        names += ", " + outcomes[j].version + (outcomes[j].backend.empty() ? "" : " (" + outcomes[j].backend + ")");
-        last = j;
+        const LoaderOutcome& other = outcomes[j];
+        if (other.loader != outcome.loader || other.outcome != wanted || other.summary != outcome.summary) continue;
+        names += ", " + VersionOf(other);
+        told[j] = true;
       }
-      const bool said = std::any_of(
-          outcomes.begin(), outcomes.begin() + static_cast<std::ptrdiff_t>(i), [&](const LoaderOutcome& before) {
-            return before.loader == outcome.loader && before.outcome == wanted && before.summary == outcome.summary;
-          });
-      (void)last;
-      if (said) continue;
-      const Mark mark = MarkOf(wanted);
       grid.Add({{.text = std::string(style.Of(mark)), .tone = Style::ToneOf(mark)},
                 {.text = ToString(wanted), .tone = Style::ToneOf(mark)},
                 {.text = names, .tone = Tone::kStrong}});
@@ -117,8 +109,13 @@ std::string FallbackText(const FallbackStory& story, const Style& style) {
   out += Labelled("random", story.random, style);
   out += Labelled("expected", FormatGiB(static_cast<double>(story.expected_bytes)) + " of weights", style);
   for (const FallbackCost& cost : story.costs) {
-    out +=
-        Labelled("taken", FormatGiB(static_cast<double>(cost.bytes)) + " at " + cost.dtype + ": " + cost.when, style);
+    const int64_t excess = cost.bytes - story.expected_bytes;
+    std::string text = FormatGiB(static_cast<double>(cost.bytes)) + " at " + cost.dtype;
+    if (excess > 0 && story.expected_bytes > 0) {
+      text += ", " + FormatGiB(static_cast<double>(excess)) + " (" +
+              std::to_string(excess * 100 / story.expected_bytes) + " %) more";
+    }
+    out += Labelled("taken", text + ": " + cost.when, style);
   }
   int number = 0;
   for (const FallbackStory::Remedy& remedy : story.remedies) {
