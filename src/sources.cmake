@@ -107,6 +107,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/profiles_tgi.cc
   src/loaders/profiles_transformers.cc
   src/loaders/profiles_vllm.cc
+  src/loaders/python_json.cc
   src/loaders/python_value.cc
   src/loaders/select.cc
   src/loaders/sglang.cc

@@ -60,8 +60,13 @@ set(GPTQ_DOCTOR_TESTS
   loaders/select_test.cc
   loaders/support.cc
   loaders/symptom_test.cc
-  loaders/tables_python_test.cc
-  loaders/tables_serving_test.cc
+  loaders/tables_python_config_test.cc
+  loaders/tables_python_formats_test.cc
+  loaders/tables_python_tensors_test.cc
+  loaders/tables_serving_config_test.cc
+  loaders/tables_serving_layers_test.cc
+  loaders/tables_serving_limits_test.cc
+  loaders/tables_serving_values_test.cc
   memory/arch_facts_test.cc
   memory/described_model.cc
   memory/estimate_test.cc

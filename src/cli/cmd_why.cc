@@ -54,8 +54,7 @@ class Why : public Command {
   void Setup(CLI::App& app) override {
     app.add_option("MODEL", models_, "model directories; optional with --symptom or --env");
     app.add_option("--loader", options_.selectors, "vllm, vllm@0.10, vllm>=0.9 or all (may be repeated; default all)")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     app.add_option("--symptom", symptom_, "the message that a loader printed, or \"garbage\" for wrong text");
     env_ =
         app.add_option(

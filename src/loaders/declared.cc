@@ -34,18 +34,10 @@ const JsonValue* FieldValue(const ConfigFacts& facts, const JsonValue& section, 
 int64_t ReadInteger(const JsonValue& value, bool digit_strings, std::string* spelled) {
   *spelled = PythonRepr(value);
   if (const auto number = value.AsInt()) return *number;
-  const auto number = PythonNumber(value);
-  if (number && *number == std::floor(*number) && std::abs(*number) < 1e9) {
-    if (digit_strings) *spelled = std::to_string(static_cast<int64_t>(*number));
-    return static_cast<int64_t>(*number);
-  }
-  const std::string* text = value.AsString();
-  if (digit_strings && text != nullptr && !text->empty() && text->size() < 9 &&
-      std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    *spelled = *text;
-    return std::stoll(*text);
-  }
-  return 0;
+  const auto number = digit_strings ? DigitsOrNumber(value) : PythonNumber(value);
+  if (!number || *number != std::floor(*number) || std::abs(*number) >= 1e9) return 0;
+  if (digit_strings) *spelled = std::to_string(static_cast<int64_t>(*number));
+  return static_cast<int64_t>(*number);
 }
 
 // What stands for the format when the whole file is walked: the last of the spellings, or the last of `format`'s own.

@@ -108,7 +108,7 @@ bool StageExllamaV2(Walk& walk) {
                         "AssertionError: Can't find " + walk.Dir() + "/config.json");
   }
   if (!config.json.valid)
-    return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.json));
+    return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.text));
   if (config.Find("architectures") == nullptr)
     return walk.Rejects("config", "stops: config.json names no architectures", source, "KeyError: 'architectures'");
   if (config.architectures.size() != 1) {

@@ -40,7 +40,17 @@ inline constexpr std::string_view kNotSupported = "TypeError: {model_type} isn't
 inline constexpr std::string_view kBitsMessage =
     "ValueError: QuantizeConfig: `bits` must be in the set of `[2, 3, 4, 8]`.";
 inline constexpr std::string_view kBitsMessage6 =
+    "ValueError: QuantizeConfig: `bits` must resolve to one of `[2, 3, 4, 5, 6, 8]`.";
+inline constexpr std::string_view kBitsMessage7 =
+    "ValueError: QuantizeConfig: `bits` must resolve to one of `[1, 2, 3, 4, 5, 6, 8]`.";
+inline constexpr std::string_view kBitsMessage734 =
+    "ValueError: QuantizeConfig: `bits` must resolve to one of `[1, 2, 3, 4, 5, 6, 7, 8]`.";
+inline constexpr std::string_view kOneBit7 =
+    "ValueError: QuantizeConfig: `bits` must be in the set of `[2, 3, 4, 5, 6, 8]`.";
+inline constexpr std::string_view kOneBit734 =
     "ValueError: QuantizeConfig: `bits` must be in the set of `[2, 3, 4, 5, 6, 7, 8]`.";
+inline constexpr std::string_view kBitsType6 = "ValueError: QuantizeConfig: unsupported bits specification `{b}`.";
+inline constexpr std::string_view kBitsWord6 = "ValueError: Unsupported GGUF bits `{b}`. Supported values: ";
 inline constexpr std::string_view kGroupMessage =
     "ValueError: QuantizeConfig: `group_size` must in the value set of `[-1, 16, 32, 64, 128]`.";
 inline constexpr std::string_view kGroupMessage5 =
@@ -48,8 +58,8 @@ inline constexpr std::string_view kGroupMessage5 =
 inline constexpr std::string_view kFormats[] = {"gptq", "gptq_v2", "marlin", "bitblas", "ipex", "qqq"};
 inline constexpr std::string_view kFormats5[] = {"gptq", "gptq_v2", "marlin",    "bitblas", "qqq",
                                                  "gemm", "gemv",    "gemv_fast", "llm-awq"};
-inline constexpr std::string_view kFormats7[] = {"gptq", "gptq_v2", "gptq_p", "marlin",    "bitblas",
-                                                 "qqq",  "gemm",    "gemv",   "gemv_fast", "llm-awq"};
+inline constexpr std::string_view kFormats734[] = {"gptq", "gptq_v2", "gptq_p", "marlin",    "bitblas",
+                                                   "qqq",  "gemm",    "gemv",   "gemv_fast", "llm-awq"};
 inline constexpr std::string_view kFormats1[] = {"gptq", "gptq_v2", "marlin", "bitblas", "ipex"};
 inline constexpr std::string_view kFormatMessage1 =
     "ValueError: The checkpoint format used is {v}, and the quantization method is {m}. ";
@@ -75,7 +85,9 @@ inline constexpr std::string_view kLayerBits1 = "ValueError: Layer {k}: only sup
 inline constexpr std::string_view kLayerBits =
     "ValueError: QuantizeConfig: Layer `{k}` only support quantization of  `[2, 3, 4, 8]` bits.";
 inline constexpr std::string_view kLayerBits6 =
-    "ValueError: QuantizeConfig: Layer `{k}` only support quantization of  `[2, 3, 4, 5, 6, 7, 8]` bits.";
+    "ValueError: QuantizeConfig: Layer `{k}` only support quantization of `[2, 3, 4, 5, 6, 8]` bits.";
+inline constexpr std::string_view kLayerBits734 =
+    "ValueError: QuantizeConfig: Layer `{k}` only support quantization of `[2, 3, 4, 5, 6, 7, 8]` bits.";
 
 }  // namespace gptq_doctor::gptqmodel
 

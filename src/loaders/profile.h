@@ -87,16 +87,19 @@ struct MethodFacts {
 
 // What a declared setting may be before any kernel is asked.
 struct LimitFacts {
-  uint32_t bits = 0;                                  // bit b set: b bits allowed; 0: not checked
-  std::string_view bits_message, group_size_message;  // {b}, {g}
-  bool group_size_checked = false;                    // -1 or above 0, else group_size_message
-  std::span<const std::string_view> formats;          // values of checkpoint_format; empty: any
-  std::string_view format_message;                    // {f}, {m}
-  std::string_view damp_message;                      // damp_percent outside (0, 1); empty: not checked
-  bool damp_null = false;                             // a null damp_percent is its default
-  std::string_view damp_increment_message;            // damp_auto_increment below 0
-  std::string_view meta_message;                      // meta is no object
-  std::string_view dynamic_bits_message;              // {k}: bits of a rule of `dynamic`
+  uint32_t bits = 0;                                      // bit b set: b bits allowed; 0: not checked
+  std::string_view bits_message, group_size_message;      // {b}, {g}
+  std::string_view bits_type_message, bits_word_message;  // bits is no number, or a string that is none; {b}
+  std::string_view one_bit_message;                       // bits 1; empty: bits_message
+  bool group_size_checked = false;                        // -1 or above 0, else group_size_message
+  std::span<const std::string_view> formats;              // values of checkpoint_format; empty: any
+  std::string_view format_message;                        // {f}, {m}
+  std::string_view damp_message;                          // damp_percent outside (0, 1); empty: not checked
+  bool damp_null = false;                                 // a null damp_percent is its default
+  std::string_view damp_increment_message;                // damp_auto_increment below 0
+  std::string_view meta_message;                          // meta is no object
+  std::string_view dynamic_bits_message;                  // {k}: bits of a rule of `dynamic`
+  std::string_view dynamic_group_message;                 // its group_size; empty: group_size_message
   std::string_view source;
 };
 

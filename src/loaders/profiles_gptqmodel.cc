@@ -162,7 +162,7 @@ constexpr Profile kRow1 = {
                .source = kConfigSource},
     .limits = {.bits = k2348,
                .bits_message = "ValueError: only support quantize to [2, 3, 4, 8] bits.",
-               .group_size_message = "ValueError: unless equal to -1, group_size must greater then 0.",
+               .group_size_message = "ValueError: unless equal to -1, group_size must greater than 0.",
                .group_size_checked = true,
                .formats = kFormats1,
                .format_message = kFormatMessage1,
@@ -170,6 +170,7 @@ constexpr Profile kRow1 = {
                .damp_increment_message = kStep1,
                .meta_message = kMeta1,
                .dynamic_bits_message = kLayerBits1,
+               .dynamic_group_message = "ValueError: unless equal to -1, group_size must greater then 0.",
                .source = kConfigSource},
     .files = {.rule = FileRule::kNamed,
               .bases = kBases,
@@ -217,6 +218,7 @@ constexpr Profile kRow2 = [] {
   row.limits.damp_increment_message = kStep;
   row.limits.meta_message = kMeta;
   row.limits.dynamic_bits_message = kLayerBits;
+  row.limits.dynamic_group_message = {};
   return row;
 }();
 
@@ -254,13 +256,15 @@ constexpr Profile kRow6 = [] {
       kRow57,
       {"6.0", ">=6.0,<7.0", {6, 0, 0}, {7, 0, 0}, "GPTQModel 6", "ModelCloud/GPTQModel v6.0.3 6a65d69", "2026-04"});
   row.config.digit_strings = true;
+  row.config.not_object_member = "items";
   row.config.aliases = kNames6;
   row.config.format_key = FormatKey::kFormatFirst;
   row.method.accepted = kMethods7;
   row.method.not_string_message = kMethodType6;
-  row.limits.bits = kAllBits;
+  row.limits.bits = BitsSet({2, 3, 4, 5, 6, 8});
   row.limits.bits_message = kBitsMessage6;
-  row.limits.formats = kFormats7;
+  row.limits.bits_type_message = kBitsType6;
+  row.limits.bits_word_message = kBitsWord6;
   row.limits.format_message = kFormatMessage6;
   row.limits.dynamic_bits_message = kLayerBits6;
   return row;
@@ -274,6 +278,8 @@ constexpr Profile kRow7 = [] {
                              "GPTQModel 7.0",
                              "ModelCloud/GPTQModel v7.3.0, v7.3.4 783a0fb",
                              "2026-08"});
+  row.limits.bits_message = kBitsMessage7;
+  row.limits.one_bit_message = kOneBit7;
   row.kernels = kKernels7;
   return row;
 }();
@@ -283,6 +289,11 @@ constexpr Profile kRow734 = [] {
       kRow7,
       {"7.3.4", ">=7.3.4", {7, 3, 4}, {8, 0, 0}, "GPTQModel 7.3.4", "ModelCloud/GPTQModel v7.3.4 783a0fb", "2026-08"});
   row.brief = true;
+  row.limits.bits = kAllBits;
+  row.limits.bits_message = kBitsMessage734;
+  row.limits.one_bit_message = kOneBit734;
+  row.limits.formats = kFormats734;
+  row.limits.dynamic_bits_message = kLayerBits734;
   row.kernels = kKernels734;
   row.per_module_kernels = true;
   row.modules.lm_head = LmHeadRule::kIfKeyOrTensors;

@@ -1,8 +1,33 @@
 #include "loaders/python_value.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "base/text.h"
 
 namespace gptq_doctor {
+namespace {
+
+// repr(), for a message: long containers are cut.
+std::string Quoted(const JsonValue& value) {
+  constexpr size_t kShown = 8;
+  if (value.kind == JsonKind::kString) return "'" + value.text + "'";
+  if (value.kind != JsonKind::kArray && value.kind != JsonKind::kObject) return PythonRepr(value);
+  const bool object = value.IsObject();
+  const size_t count = object ? value.members.size() : value.items.size();
+  std::string text = object ? "{" : "[";
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) text += ", ";
+    if (i == kShown) {
+      text += "...";
+      break;
+    }
+    text += object ? "'" + value.members[i].key + "': " + Quoted(value.members[i].value) : Quoted(value.items[i]);
+  }
+  return text + (object ? "}" : "]");
+}
+
+}  // namespace
 
 std::string_view PythonType(const JsonValue& value) {
   switch (value.kind) {
@@ -25,7 +50,18 @@ std::string_view PythonType(const JsonValue& value) {
 std::optional<double> PythonNumber(const JsonValue& value) {
   if (value.kind == JsonKind::kBool) return value.boolean ? 1.0 : 0.0;
   if (value.kind != JsonKind::kNumber) return std::nullopt;
+  if (value.text == "Infinity") return std::numeric_limits<double>::infinity();
+  if (value.text == "-Infinity") return -std::numeric_limits<double>::infinity();
+  if (value.text == "NaN") return std::numeric_limits<double>::quiet_NaN();
   return value.AsDouble();
+}
+
+std::optional<double> DigitsOrNumber(const JsonValue& value) {
+  const std::string* text = value.AsString();
+  if (text == nullptr) return PythonNumber(value);
+  const bool digits = !text->empty() && text->size() < 9 &&
+                      std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits ? std::optional<double>(std::stod(*text)) : std::nullopt;
 }
 
 const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case) {
@@ -65,41 +101,10 @@ std::string PythonRepr(const JsonValue& value) {
     case JsonKind::kString:
       return value.text;
     case JsonKind::kArray:
-      return "[...]";
     case JsonKind::kObject:
-      return "{...}";
+      return Quoted(value);
   }
   return {};
-}
-
-std::string PythonJsonError(const JsonDocument& document) {
-  for (const JsonDefect& defect : document.defects) {
-    std::string what;
-    switch (defect.kind) {
-      case JsonDefectKind::kDuplicateKey:
-      case JsonDefectKind::kNonFinite:
-        continue;
-      case JsonDefectKind::kSingleQuotes:
-      case JsonDefectKind::kComment:
-      case JsonDefectKind::kTrailingComma:
-        what = "Expecting property name enclosed in double quotes";
-        break;
-      case JsonDefectKind::kByteOrderMark:
-        what = "Unexpected UTF-8 BOM (decode using utf-8-sig)";
-        break;
-      case JsonDefectKind::kTrailingText:
-        what = "Extra data";
-        break;
-      case JsonDefectKind::kInvalidUtf8:
-        return "UnicodeDecodeError: 'utf-8' codec can't decode byte";
-      default:
-        what = "Expecting value";
-        break;
-    }
-    return "json.decoder.JSONDecodeError: " + what + ": line " + std::to_string(defect.place.line) + " column " +
-           std::to_string(defect.place.column) + " (char " + std::to_string(defect.offset) + ")";
-  }
-  return "json.decoder.JSONDecodeError";
 }
 
 }  // namespace gptq_doctor

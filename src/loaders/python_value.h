@@ -15,11 +15,13 @@ namespace gptq_doctor {
 std::string_view PythonType(const JsonValue& value);
 // The number that Python compares equal to the value: of numbers and booleans (true is 1), else nothing.
 std::optional<double> PythonNumber(const JsonValue& value);
+// The same, and of strings of digits.
+std::optional<double> DigitsOrNumber(const JsonValue& value);
 bool Truthy(const JsonValue& value);
-// As f"{value}" prints it; lists and objects in short.
+// As f"{value}" prints it; of lists and objects the first eight.
 std::string PythonRepr(const JsonValue& value);
-// What json.load raises for a document that is not valid.
-std::string PythonJsonError(const JsonDocument& document);
+// What json.load raises for a text that is no JSON.
+std::string PythonJsonError(std::string_view text);
 // The last member of that name, or (with `fold_case`) the last whose lower-cased name it is; null where absent.
 const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case);
 

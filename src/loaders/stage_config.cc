@@ -71,7 +71,7 @@ bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
   }
   const QuantConfigFile* file = walk.exam.configs.Get(place.file);
   return walk.Rejects("config", "stops: " + std::string(place.file) + " is not valid JSON", walk.profile.config.source,
-                      file == nullptr ? std::string("json.decoder.JSONDecodeError") : PythonJsonError(file->json));
+                      file == nullptr ? std::string("json.decoder.JSONDecodeError") : PythonJsonError(file->text));
 }
 
 }  // namespace
@@ -143,7 +143,7 @@ bool StageConfig(Walk& walk) {
       return walk.Rejects("config", "stops: it takes config.json, which has no quantization_config", facts.source,
                           "KeyError: 'quantization_config'");
     }
-    if (section->kind == JsonKind::kNull) {
+    if (section->kind == JsonKind::kNull && !place.pointer.empty()) {
       if (facts.null_message.empty()) continue;
       walk.Assume("a null quantization_config stops it: derived from the code path, not executed");
       return walk.Rejects("config", "stops: quantization_config is null", facts.source,
@@ -152,11 +152,13 @@ bool StageConfig(Walk& walk) {
     if (!section->IsObject()) {
       if (facts.no_config == NoConfig::kNotNeeded && section->kind == JsonKind::kArray) continue;
       const std::string type(PythonType(*section));
-      return walk.Rejects("config", "stops: the settings in " + name + " are no JSON object", facts.source,
-                          facts.not_object_member.empty()
-                              ? "TypeError: BaseQuantizeConfig() argument after ** must be a mapping, not " + type
-                              : Fill("AttributeError: '{t}' object has no attribute '{a}'",
-                                     {{"t", type}, {"a", std::string(facts.not_object_member)}}));
+      return walk.Rejects(
+          "config", "stops: the settings in " + name + " are no JSON object", facts.source,
+          facts.not_object_member.empty()
+              ? "TypeError: auto_gptq.modeling._base.BaseQuantizeConfig() argument after ** must be a mapping, not " +
+                    type
+              : Fill("AttributeError: '{t}' object has no attribute '{a}'",
+                     {{"t", type}, {"a", std::string(facts.not_object_member)}}));
     }
     ReadDeclared(walk, *section, place.file);
     walk.Step("config", Describe(walk, place.file), facts.source);

@@ -88,7 +88,9 @@ bool PickNamed(Walk& walk) {
       std::find(facts.bases.begin(), facts.bases.end(), "{base}") != facts.bases.end()) {
     return walk.Rejects(
         "weights", "stops: model_file_base_name is no string", facts.source,
-        "TypeError: unsupported operand type(s) for +: '" + std::string(PythonType(*base_key)) + "' and 'str'");
+        base_key->kind == JsonKind::kArray
+            ? "TypeError: can only concatenate list (not \"str\") to list"
+            : "TypeError: unsupported operand type(s) for +: '" + std::string(PythonType(*base_key)) + "' and 'str'");
   }
   std::vector<std::string> tried;
   std::vector<std::string> stems;

@@ -17,6 +17,17 @@ std::string NoOrder(std::string_view op, std::string_view left, std::string_view
 
 bool Allowed(uint32_t set, int64_t bits) { return bits > 0 && bits < 32 && ((set >> bits) & 1) != 0; }
 
+std::string_view BitsMessage(const LimitFacts& facts, const Declared& read) {
+  const JsonValue* value = read.bits_value;
+  const bool number = value == nullptr || value->kind == JsonKind::kNumber || value->kind == JsonKind::kBool;
+  const bool word = !number && value->AsString() != nullptr && read.bits == 0;
+  if (word && !facts.bits_word_message.empty()) return facts.bits_word_message;
+  const bool fraction = value != nullptr && value->kind == JsonKind::kNumber && !value->AsIntegral();
+  if ((fraction || (!number && value->AsString() == nullptr)) && !facts.bits_type_message.empty())
+    return facts.bits_type_message;
+  return read.bits == 1 && !facts.one_bit_message.empty() ? facts.one_bit_message : facts.bits_message;
+}
+
 bool CheckGroupSize(Walk& walk) {
   const LimitFacts& facts = walk.profile.limits;
   const Declared& read = walk.declared;
@@ -51,6 +62,10 @@ bool CheckDamping(Walk& walk) {
   }
   const JsonValue* step =
       facts.damp_increment_message.empty() ? nullptr : FindKey(section, "damp_auto_increment", fold);
+  if (step != nullptr && !PythonNumber(*step) && !(step->kind == JsonKind::kNull && facts.damp_null)) {
+    return walk.Rejects("settings", "stops: damp_auto_increment is no number", facts.source,
+                        NoOrder("<", PythonType(*step), "int"));
+  }
   if (step != nullptr && PythonNumber(*step).value_or(0) < 0) {
     return walk.Rejects("settings", "stops: damp_auto_increment is below 0", facts.source,
                         std::string(facts.damp_increment_message));
@@ -67,16 +82,23 @@ bool CheckDynamic(Walk& walk) {
                         "AttributeError: '" + std::string(PythonType(*dynamic)) + "' object has no attribute 'items'");
   }
   for (const JsonMember& rule : dynamic->members) {
+    if (!rule.value.IsObject()) {
+      return walk.Rejects(
+          "settings", "stops: dynamic rule " + rule.key + " is no JSON object", facts.source,
+          "AttributeError: '" + std::string(PythonType(rule.value)) + "' object has no attribute 'items'");
+    }
     for (const JsonMember& setting : rule.value.members) {
-      const std::optional<double> number = PythonNumber(setting.value);
+      const std::optional<double> number =
+          walk.profile.config.digit_strings ? DigitsOrNumber(setting.value) : PythonNumber(setting.value);
       if (setting.key == "bits" && !(number && *number == static_cast<double>(static_cast<int64_t>(*number)) &&
                                      Allowed(facts.bits, static_cast<int64_t>(*number)))) {
         return walk.Rejects("settings", "stops: dynamic rule " + rule.key + " has bits it does not accept",
                             facts.source, Fill(facts.dynamic_bits_message, {{"k", rule.key}}));
       }
       if (setting.key == "group_size" && number && *number != -1 && *number <= 0) {
-        return walk.Rejects("settings", "stops: dynamic rule " + rule.key + " has a group_size it does not accept",
-                            facts.source, std::string(facts.group_size_message));
+        return walk.Rejects(
+            "settings", "stops: dynamic rule " + rule.key + " has a group_size it does not accept", facts.source,
+            std::string(facts.dynamic_group_message.empty() ? facts.group_size_message : facts.dynamic_group_message));
       }
     }
   }
@@ -96,9 +118,9 @@ bool StageLimits(Walk& walk) {
         walk.Message(facts.format_message, {{"v", read.format}, {"m", read.method.empty() ? "gptq" : read.method}}));
   }
   if (facts.bits != 0 && !Allowed(facts.bits, read.bits)) {
-    const std::string spelled = read.bits_text.empty() ? std::to_string(read.bits) : read.bits_text;
+    const std::string spelled = read.bits_value == nullptr ? std::to_string(read.bits) : read.bits_text;
     return walk.Rejects("settings", "stops: bits " + spelled + " is outside what it accepts", facts.source,
-                        walk.Message(facts.bits_message, {{"b", spelled}}));
+                        walk.Message(BitsMessage(facts, read), {{"b", spelled}}));
   }
   if (!CheckDynamic(walk) || !CheckGroupSize(walk) || !CheckDamping(walk)) return false;
   const JsonValue* meta = FindKey(*read.section, "meta", walk.profile.config.lower_keys);
@@ -117,6 +139,11 @@ bool StageLimits(Walk& walk) {
         walk.Message("accepts bits {b} and group_size {g} as they are spelled; what its layers make of a number "
                      "that is no integer is not known"),
         facts.source);
+    // 4.0 still counts 4; a fraction or an infinity gives no shapes to go on with.
+    const auto whole = [](const JsonValue* value) {
+      return value == nullptr || value->kind != JsonKind::kNumber || value->AsIntegral().has_value();
+    };
+    return whole(read.bits_value) && whole(read.group_size_value);
   }
   return true;
 }

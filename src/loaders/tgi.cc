@@ -2,6 +2,7 @@
 // for by name.
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "loaders/engine.h"
@@ -26,6 +27,12 @@ void TakeSym(Declared& read, const JsonValue& section) {
   }
 }
 
+// What Python compares equal to an integer: 4.0 and True as 4 and 1; 0 where nothing does.
+int64_t Whole(const JsonValue& value) {
+  const auto number = PythonNumber(value);
+  return number && std::abs(*number) < 1e9 && *number == std::floor(*number) ? static_cast<int64_t>(*number) : 0;
+}
+
 // Each returns false where the program raises and goes on to the next file; what was read before stays.
 bool ReadConfigJson(Declared& read, const JsonValue& section) {
   const JsonValue* method = section.Find("quant_method");
@@ -34,11 +41,11 @@ bool ReadConfigJson(Declared& read, const JsonValue& section) {
   TakeSym(read, section);
   const JsonValue* bits = section.Find("bits");
   if (bits == nullptr) return false;
-  read.bits = bits->AsInt().value_or(0);
+  read.bits = Whole(*bits);
   read.present |= kKeyBits;
   const JsonValue* group = section.Find("group_size");
   if (group == nullptr) return false;
-  read.group_size = group->AsInt().value_or(0);
+  read.group_size = Whole(*group);
   read.present |= kKeyGroupSize;
   if (const JsonValue* desc_act = section.Find("desc_act")) {
     read.desc_act = Truthy(*desc_act);
@@ -50,11 +57,11 @@ bool ReadConfigJson(Declared& read, const JsonValue& section) {
 bool ReadSideFile(Declared& read, const JsonValue& section, std::string_view bits_key, std::string_view group_key) {
   const JsonValue* bits = section.Find(bits_key);
   if (bits == nullptr) return false;
-  read.bits = bits->AsInt().value_or(0);
+  read.bits = Whole(*bits);
   read.present |= kKeyBits;
   const JsonValue* group = section.Find(group_key);
   if (group == nullptr) return false;
-  read.group_size = group->AsInt().value_or(0);
+  read.group_size = Whole(*group);
   read.present |= kKeyGroupSize;
   TakeSym(read, section);
   const JsonValue* desc_act = section.Find("desc_act");

@@ -1,0 +1,174 @@
+// What AutoGPTQ, GPTQModel, transformers and optimum do, cell by cell of the tables that compare them. Rows carry the
+// tables' numbers.
+
+#include "loaders/tables_python.h"
+
+namespace gptq_doctor::testing {
+namespace {
+
+using namespace python;  // NOLINT: the directories of these tables
+
+TEST(PythonTables, ConfigSources) {
+  CheckTable({
+      {"1.1 AG <=0.6: quantize_config.json only", [] { return SectionOnly(); },
+       Same({"autogptq@0.4", "autogptq@0.5", "autogptq@0.6"}, O::kRejects,
+            "FileNotFoundError: [Errno 2] No such file or directory: '")},
+      {"1.1 AG >=0.7, local directory: only the first of the list", [] { return SectionOnly(); },
+       Same({"autogptq@0.7.0", "autogptq@0.7.1", "autogptq@main"}, O::kRejects, "/quantize_config.json'")},
+      {"1.1 AG: quant_config.json does not help",
+       [] {
+         ModelBuilder builder = SectionOnly();
+         builder.File("quant_config.json", R"({"w_bit": 4, "q_group_size": 128, "desc_act": false, "sym": true})");
+         return builder;
+       },
+       Same({"autogptq@0.7.1", "autogptq@main", "gptqmodel@1.4"}, O::kRejects, "FileNotFoundError")},
+      {"1.1 AG: quantize_config.json suffices", [] { return SideOnly(); }, Same(kAutoGptq, O::kLoads)},
+      {"1.1 GM <=1.5: the same defect",
+       [] { return SectionOnly(); },
+       {{"gptqmodel@1.4", O::kRejects, "FileNotFoundError"}}},
+      {"1.1 GM >=1.6: config.json's section", [] { return SectionOnly(); },
+       Same(kGptqModelWithGate, O::kLoads, "", "takes its settings from config.json")},
+      {"1.1 GM >=1.6: quant_config.json before config.json",
+       [] {
+         ModelBuilder builder = SectionOnly({});
+         Section(builder, {{"bits", 8}});
+         builder.File("quant_config.json", R"({"w_bit": 4, "q_group_size": 128, "desc_act": false, "sym": true})");
+         return builder;
+       },
+       Same({"gptqmodel@2.0", "gptqmodel@5.0", "gptqmodel@7.3.4"}, O::kLoads, "",
+            "takes its settings from quant_config.json")},
+      {"1.1 GM gate, up to 5.6", [] { return Bare(); },
+       Same({"gptqmodel@1.6", "gptqmodel@2.0", "gptqmodel@4.0", "gptqmodel@5.0", "gptqmodel@5.2"}, O::kRejects,
+            "AttributeError: `quantize_config` must be passed")},
+      {"1.1 GM gate, from 5.7", [] { return Bare(); },
+       Same({"gptqmodel@5.7", "gptqmodel@6.0", "gptqmodel@7.0", "gptqmodel@7.3.4"}, O::kFallsBack)},
+      {"1.1 transformers never reads quantize_config.json", [] { return SideOnly(); },
+       Same(kTransformers, O::kFallsBack)},
+      {"1.1 optimum: the model's attribute, else quantize_config.json", [] { return SideOnly(); },
+       Same({"optimum@1.17", "optimum@1.24"}, O::kLoads, "", "takes its settings from quantize_config.json")},
+      {"1.1 optimum: neither", [] { return Bare(); },
+       Same({"optimum@1.17", "optimum@1.24"}, O::kRejects, "ValueError: Failed to load quantization config from ")},
+      {"1.1 conflict: AG and GM obey quantize_config.json",
+       [] {
+         ModelBuilder builder = Healthy();
+         Section(builder, {{"bits", 8}});
+         return builder;
+       },
+       Same({"autogptq@0.7.1", "gptqmodel@7.3.4"}, O::kLoads) +
+           Same({"transformers@4.44", "transformers@4.55/gptqmodel", "transformers@5.0"}, O::kRejects)},
+      {"1.1 conflict, the other way",
+       [] {
+         ModelBuilder builder = Healthy();
+         SideFile(builder, {{"bits", 8}});
+         return builder;
+       },
+       Same({"autogptq@0.5", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kRejects) + Same(kTransformers, O::kLoads)},
+      {"5.1 section only under text_config",
+       [] {
+         ModelBuilder builder = SectionOnly();
+         Json section = ReadConfiguration(builder, "config.json")["quantization_config"];
+         NoSection(builder);
+         Config(builder, {{"text_config", {{"quantization_config", section}}}});
+         return builder;
+       },
+       Same(kTransformers, O::kFallsBack) + Same({"gptqmodel@7.3.4"}, O::kFallsBack)},
+      {"5.1 null section",
+       [] {
+         ModelBuilder builder = SectionOnly();
+         Json config = ReadConfiguration(builder, "config.json");
+         config["quantization_config"] = Json();
+         return builder.File("config.json", config.dump());
+       },
+       {{"transformers@4.44", O::kFallsBack},
+        {"transformers@4.55/gptqmodel", O::kRejects, "AttributeError: 'NoneType' object has no attribute 'get'", "",
+         "derived"}}},
+  });
+}
+
+TEST(PythonTables, MissingKeys) {
+  CheckTable({
+      {"1.2 bits",
+       [] {
+         return Changed({{"bits", nullptr}});
+       },
+       Same(kAutoGptq, O::kLoads) + Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) +
+           Same(kTransformers, O::kRejects,
+                "TypeError: GPTQConfig.__init__() missing 1 required positional argument: 'bits'")},
+      {"1.2 group_size: AG -1, GM and TF 128",
+       [] {
+         return Changed({{"group_size", nullptr}});
+       },
+       Same(kAutoGptq, O::kRejects, "Trying to set a tensor of shape") +
+           Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 desc_act: true up to GM 4, false later",
+       [] {
+         return Changed({{"desc_act", nullptr}});
+       },
+       Same({"autogptq@0.7.1", "autogptq@main", "gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@4.0"}, O::kSlow) +
+           Same({"gptqmodel@5.0", "gptqmodel@6.0", "gptqmodel@7.3.4"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 sym",
+       [] {
+         return Changed({{"sym", nullptr}});
+       },
+       Same({"autogptq@0.7.1", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 checkpoint_format means gptq",
+       [] {
+         return Changed({{"checkpoint_format", nullptr}}, {.bits = 2});
+       },
+       Same({"autogptq@main", "gptqmodel@2.0", "gptqmodel@7.3.4", "transformers@4.55/gptqmodel", "transformers@5.0"},
+            O::kSlow)},
+      {"1.2 checkpoint_format missing over v2 zeros",
+       [] {
+         return Changed({{"checkpoint_format", nullptr}}, {.bits = 2, .v2 = true});
+       },
+       Same({"autogptq@main", "gptqmodel@2.0", "gptqmodel@7.3.4", "transformers@5.0"}, O::kGarbage)},
+      {"1.2 quant_method",
+       [] {
+         return Changed({{"quant_method", nullptr}});
+       },
+       Same(kAutoGptq, O::kLoads) + Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) +
+           Same(kTransformers, O::kRejects, "has no `quant_method` attribute")},
+  });
+}
+
+TEST(PythonTables, TwoSpellingsOfTheFormat) {
+  CheckTable({
+      {"1.3 GM1-GM5: the last in key order", [] { return Spellings("checkpoint_format", "gptq", "format", "gptq_v2"); },
+       Same({"gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@4.0", "gptqmodel@5.0"}, O::kGarbage)},
+      {"1.3 GM1-GM5, reversed", [] { return Spellings("format", "gptq_v2", "checkpoint_format", "gptq"); },
+       Same({"gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@4.0", "gptqmodel@5.0"}, O::kSlow)},
+      {"1.3 GM6-GM7: format wins", [] { return Spellings("format", "gptq_v2", "checkpoint_format", "gptq"); },
+       Same({"gptqmodel@6.0", "gptqmodel@7.0", "gptqmodel@7.3.4"}, O::kGarbage)},
+      {"1.3 TF455: only checkpoint_format", [] { return Spellings("checkpoint_format", "gptq", "format", "gptq_v2"); },
+       Same({"transformers@4.55/gptqmodel", "autogptq@main"}, O::kSlow)},
+      {"1.3 TF5: checkpoint_format wins", [] { return Spellings("format", "gptq_v2", "checkpoint_format", "gptq"); },
+       Same({"transformers@5.0"}, O::kSlow)},
+      {"1.3 AG07: neither is read", [] { return Spellings("checkpoint_format", "gptq_v2", "format", "gptq_v2"); },
+       Same({"autogptq@0.7.1", "transformers@4.44"}, O::kSlow)},
+      {"1.3 AGdev: gptq_v2 is unknown",
+       [] {
+         return Changed({{"checkpoint_format", "gptq_v2"}});
+       },
+       {{"autogptq@main", O::kRejects, "ValueError: Unknown quantization format: gptq_v2."}}},
+      {"1.3 GM2: case-sensitive",
+       [] {
+         return Changed({{"checkpoint_format", "GPTQ"}});
+       },
+       Same({"gptqmodel@2.0", "gptqmodel@4.0"}, O::kRejects,
+            "checkpoint `format` used is GPTQ, and the quantization method is gptq") +
+           Same({"gptqmodel@7.3.4"}, O::kLoads)},
+      {"1.3 AG07: version GEMM means AWQ",
+       [] {
+         return Changed({{"version", "GEMM"}});
+       },
+       {{"autogptq@0.7.1", O::kUnknown, "", "AWQ"}}},
+      {"4.3 GM6: an invalid version is an invalid format",
+       [] {
+         return Changed({{"format", "0.1"}});
+       },
+       Same({"gptqmodel@6.0", "gptqmodel@7.3.4"}, O::kRejects, "Unknown quantization format: `0.1`")},
+  });
+}
+
+}  // namespace
+}  // namespace gptq_doctor::testing
