@@ -20,6 +20,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/memory_test.cc
   cli/schema_test.cc
   dequant/convert_real_test.cc
+  cli/why_test.cc
   dequant/convert_test.cc
   cli/verify_test.cc
   dequant/compare_test.cc

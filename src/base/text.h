@@ -29,7 +29,6 @@ std::string FormatGiB(double bytes, int digits = 3);  // "5.748 GiB"
 std::string FormatBytes(uint64_t bytes);              // "1.93 GiB", "144.5 KiB", "17 B"
 std::string FormatCount(uint64_t number);             // "180,491"
 
-std::string LowerAscii(std::string_view text);  // A to Z alone
 // "layers.2" before "layers.10". A strict weak order over byte strings.
 bool NaturalLess(std::string_view left, std::string_view right);
 // Each dot-separated all-digit part becomes '*': "model.layers.3.mlp" -> "model.layers.*.mlp".

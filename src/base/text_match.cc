@@ -74,12 +74,6 @@ bool MatchOne(std::string_view pattern, size_t& at, char c) {
 
 }  // namespace
 
-std::string LowerAscii(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = Lower(c);
-  return lower;
-}
-
 bool NaturalLess(std::string_view left, std::string_view right) {
   size_t i = 0, j = 0;
   while (i < left.size() && j < right.size()) {

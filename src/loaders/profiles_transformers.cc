@@ -144,7 +144,8 @@ constexpr Profile kRow5 = [] {
                                 "2026-08"});
   row.brief = true;
   row.config.format_key = FormatKey::kCheckpointFormatFirst;
-  // src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so other mixtures.
+  // src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so other
+  // mixtures.
   row.modules.stacked_experts = true;
   row.files.none_message = kNoFile5;
   row.tensors.unexpected_message = kReport5;

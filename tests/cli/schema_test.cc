@@ -66,6 +66,8 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
     Keep({"inspect", model, "--modules", "--deep", "--all"});
     Keep({"tensors", model});
     Keep({"verify", model, "--hashes", "--against", dense});
+    Keep({"why", model, "--loader", "all", "--tp", "2"});
+    Keep({"why", model, "--symptom", "KeyError: 'layers.0.mlp.down_proj.g_idx'"});
     Keep({"memory", model});
     Keep({"memory", model, "--gpu", "8GiB", "--runtime", "vllm", "--by", "tensor", "--observed", "1MiB"});
   }
@@ -82,6 +84,10 @@ TEST_F(SchemaTest, EveryOutputFollowsIt) {
   Keep({"convert", zero, "-o", out + "3", "--checkpoint-format", "gptq"});
   Keep({"convert", healthy, "-o", out + "3"});
   Keep({"verify", healthy, sick, (models_.path() / "absent").string()});
+  Keep({"why", sick, (models_.path() / "absent").string(), "--loader", "vllm>=0.9"});
+  Keep({"why", "--symptom", "garbage"});
+  Keep({"why", sick, "--loader", "vlm"});
+  Keep({"loaders"});
   Keep({"inspect"});
   Keep({"inspect", "--no-such-option"});
   Keep({"tensors", sick, "no.such.tensor"});

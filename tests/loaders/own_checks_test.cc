@@ -104,7 +104,37 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"quant_method": "bitsandbytes"})", "gptqmodel@7.3.4", "takes a path that is not examined"},
         Row{R"({"adapter": {"name": "lora"}})", "gptqmodel@2.0", "an adapter is declared"},
         Row{R"({"bits": 5})", "gptqmodel@7.3.4", "takes the format for gptq_p"},
+        Row{R"({"bits": 7})", "gptqmodel@6.0", "`bits` must resolve to one of `[2, 3, 4, 5, 6, 8]`."},
+        Row{R"({"bits": 1})", "gptqmodel@7.3.4", "`bits` must be in the set of `[2, 3, 4, 5, 6, 7, 8]`."},
+        Row{R"({"bits": null})", "gptqmodel@7.0", "unsupported bits specification `None`."},
+        Row{R"({"bits": "x"})", "gptqmodel@7.3.4", "Unsupported GGUF bits `x`."},
+        Row{R"({"checkpoint_format": "gptq_p"})", "gptqmodel@6.0", "Unknown quantization format: `gptq_p`."},
+        Row{R"({"dynamic": {".*": 3}})", "gptqmodel@2.0", "AttributeError: 'int' object has no attribute 'items'"},
+        Row{R"({"damp_auto_increment": "x"})", "gptqmodel@5.7",
+            "'<' not supported between instances of 'str' and 'int'"},
+        Row{R"({"quant_method": ["gptq"]})", "gptqmodel@7.3.4", "Unsupported `method`: ['gptq']"},
+        Row{R"({"group_size": 0})", "gptqmodel@1.4", "group_size must greater than 0."},
+        Row{R"({"model_file_base_name": ["m"]})", "autogptq@0.7.1", "can only concatenate list (not \"str\") to list"},
         Row{R"({"sym": "true"})", "vllm@main", "Unsupported quantization config: bits=4, sym=true"}));
+
+// Python's own words and places for a quantize_config.json that is no JSON.
+TEST(OwnFiles, JsonErrorsAreThoseOfPython) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"", "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"},
+      {"{", "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"},
+      {"// c\n{}", "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"},
+      {"{\"a\" 1}", "JSONDecodeError: Expecting ':' delimiter: line 1 column 6 (char 5)"},
+      {"{\"a\":1\n\"b\":2}", "JSONDecodeError: Expecting ',' delimiter: line 2 column 1 (char 7)"},
+      {"{\"a\":\"\\q\"}", "JSONDecodeError: Invalid \\escape: line 1 column 7 (char 6)"},
+      {"{\"a\":\"x", "JSONDecodeError: Unterminated string starting at: line 1 column 6 (char 5)"},
+      {"{\"a\":01}", "JSONDecodeError: Expecting ',' delimiter: line 1 column 7 (char 6)"},
+      {"{} x", "JSONDecodeError: Extra data: line 1 column 4 (char 3)"},
+      {"null", "AttributeError: 'NoneType' object has no attribute 'items'"}};
+  for (const auto& [text, message] : rows) {
+    const LoaderOutcome outcome = Ask(Healthy().File("quantize_config.json", text), "autogptq@0.7.1");
+    EXPECT_NE(outcome.message.find(message), std::string::npos) << text << "\n" << Describe(outcome);
+  }
+}
 
 TEST(OwnFiles, PicklesAreNotTried) {
   ModelBuilder builder = Healthy();
