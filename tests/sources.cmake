@@ -36,6 +36,10 @@ set(GPTQ_DOCTOR_TESTS
   fuzz/header_fuzz.cc
   fuzz/replay_test.cc
   dequant/verify_test.cc
+  fuzz/config_fuzz.cc
+  fuzz/directory_fuzz.cc
+  fuzz/header_fuzz.cc
+  fuzz/replay_test.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc
@@ -113,4 +117,5 @@ set(GPTQ_DOCTOR_TEST_SUPPORT
   support/process.cc
   support/slow_checker.cc
   support/quantizer.cc
+  support/slow_checker.cc
 )

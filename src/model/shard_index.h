@@ -52,7 +52,8 @@ bool LoadIndexText(Source& source, ShardIndex& index);
 void CrossCheck(Source& source, ShardIndex& index, const std::vector<ShardHeader>& shards, bool repeated,
                 std::vector<Defect>& defects);
 // Every tensor name the index lists, with its shard's position in `shards`, in file order; for directories whose shards
-// are absent. Needs the text.
+// are absent. Needs the text. Of a map that breaks off, whose shards are not taken, the names before with the position
+// shards.size().
 std::vector<std::pair<std::string, uint32_t>> IndexEntries(const ShardIndex& index);
 
 // A name that stands in two shards: every later copy, by position. Reported as defects.
