@@ -8,7 +8,7 @@
 #include "dequant/verify_defects.h"
 #include "dequant/verify_scan.h"
 #include "infer/batch_reader.h"
-#include "repair/sha256.h"
+#include "base/sha256.h"
 
 namespace gptq_doctor {
 namespace {

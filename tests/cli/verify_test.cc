@@ -6,7 +6,7 @@
 #include <csignal>
 
 #include "cli/cli_support.h"
-#include "repair/sha256.h"
+#include "base/sha256.h"
 #include "support/quantizer.h"
 
 namespace gptq_doctor::testing {

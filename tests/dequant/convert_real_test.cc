@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "dequant/convert_support.h"
-#include "repair/sha256.h"
+#include "base/sha256.h"
 
 namespace gptq_doctor {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "repair/sha256.h"
+#include "base/sha256.h"
 #include "rules/rule_cases.h"
 #include "support/quantizer.h"
 
