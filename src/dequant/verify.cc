@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "dequant/read_range.h"
 #include "dequant/verify_defects.h"
 #include "dequant/verify_scan.h"
 #include "infer/batch_reader.h"
-#include "base/sha256.h"
 
 namespace gptq_doctor {
 namespace {

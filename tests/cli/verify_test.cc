@@ -5,8 +5,8 @@
 
 #include <csignal>
 
-#include "cli/cli_support.h"
 #include "base/sha256.h"
+#include "cli/cli_support.h"
 #include "support/quantizer.h"
 
 namespace gptq_doctor::testing {

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "dequant/convert_support.h"
 #include "base/sha256.h"
+#include "dequant/convert_support.h"
 
 namespace gptq_doctor {
 namespace {
