@@ -94,14 +94,19 @@ std::vector<SymptomMatch> MatchSymptom(std::string_view text, const Examination*
 
 namespace {
 
-// UTF-8 that was read as Latin-1 and encoded again: letters of a lead byte followed by those of a continuation byte.
+// UTF-8 that was read as Latin-1 and encoded again: the letter of a lead byte followed by those of as many continuation
+// bytes as it announces.
 size_t TwiceEncoded(std::string_view text) {
-  size_t pairs = 0;
-  for (size_t at = 0; at + 3 < text.size(); ++at) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    if (byte(0) == 0xC3 && byte(1) >= 0x82 && byte(1) <= 0xB4 && byte(2) == 0xC2) ++pairs;
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  size_t sequences = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (byte(at) != 0xC3 || byte(at + 1) < 0x82 || byte(at + 1) > 0xB4) continue;
+    const size_t announced = byte(at + 1) < 0xA0 ? 1 : byte(at + 1) < 0xB0 ? 2 : 3;
+    size_t continued = 0;
+    while (continued < announced && byte(at + 2 + 2 * continued) == 0xC2) ++continued;
+    sequences += continued == announced ? 1 : 0;
   }
-  return pairs;
+  return sequences;
 }
 
 }  // namespace
