@@ -244,6 +244,17 @@ constexpr SymptomRow kRows[] = {
      .remedy = "take a newer gptqmodel",
      .test = TestNothing,
      .source = "huggingface/optimum optimum/utils/import_utils.py"},
+    {.message = "Found modules on cpu/disk. Using Exllama or Exllamav2 backend requires all the modules to be on GPU.",
+     .needle = "found modules on cpu/disk",
+     .loader = "transformers",
+     .printed_by = "optimum, under transformers 4.x with auto-gptq",
+     .step = "kernel",
+     .meaning =
+         "The model does not fit the GPU, or device_map left a part of it elsewhere, and exllama is the default.",
+     .remedy =
+         "gptq-doctor memory MODEL --gpu auto; device_map=\"cuda:0\", or use_exllama false in quantization_config",
+     .test = TestNothing,
+     .source = "huggingface/optimum v1.17.0 optimum/gptq/quantizer.py"},
     {.message = "The temp_state buffer is too small in the exllama backend",
      .needle = "temp_state buffer is too small",
      .loader = "autogptq",
