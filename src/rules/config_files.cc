@@ -4,6 +4,7 @@
 #include <cctype>
 #include <string>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "rules/checks.h"
 #include "rules/findings.h"
@@ -55,6 +56,27 @@ void AddMalformed(const RuleInput& input, const std::string& file, const JsonDoc
     report.message = file + " is malformed" + (detail.empty() ? "" : ": " + detail);
   }
   sink.Add(std::move(report));
+}
+
+bool IsGptqInCapitals(std::string_view method) {
+  return std::equal(method.begin(), method.end(), std::begin("GPTQ"), std::end("GPTQ") - 1,
+                    [](char a, char b) { return a == b || a == b + ('a' - 'A'); });
+}
+
+// Numbers and booleans in quotes: no loader turns them into what they spell, and Python takes "false" for true.
+void CheckQuoted(const RuleInput& input, const QuantConfigFile& file, FindingSink& sink) {
+  for (std::string_view key : {"bits", "group_size", "desc_act", "sym"}) {
+    const JsonValue* value = file.Find(key);
+    if (value == nullptr || value->AsString() == nullptr) continue;
+    Observation report = KeyReport(file, key);
+    report.cause = "quoted " + std::string(key);
+    report.value = *value->AsString();
+    report.severity = Severity::kError;
+    report.message = PlaceName(file) + ": " + std::string(key) + " is the text " + JsonQuote(*value->AsString()) +
+                     ", where loaders want a " + (key == "bits" || key == "group_size" ? "number" : "boolean");
+    if (input.exam.quant.is_gptq) report.fix = FixCommand(input, "certain", "write the value without quotes");
+    sink.Add(std::move(report));
+  }
 }
 
 struct Declared {
@@ -242,6 +264,7 @@ void CheckSpelling(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   for (const QuantConfigFile& file : exam.configs.files) {
     if (!DeclaresGptq(file)) continue;
+    CheckQuoted(input, file, sink);
     const JsonValue* marlin = file.Find("is_marlin_format");
     if (marlin != nullptr && marlin->AsBool() == true && exam.quant.is_gptq) {
       Observation report = KeyReport(file, "is_marlin_format");
@@ -265,9 +288,14 @@ void CheckSpelling(const RuleInput& input, FindingSink& sink) {
     if (file.quant_method && *file.quant_method != "gptq" && file.method_family == "gptq") {
       Observation report = KeyReport(file, "quant_method");
       report.cause = "quant_method";
-      report.severity = Severity::kNote;
-      report.message = PlaceName(file) + " says quant_method " + *file.quant_method +
-                       ": loaders without support for that name refuse it, although the tensors are GPTQ";
+      report.message = PlaceName(file) + " says quant_method " + *file.quant_method;
+      if (IsGptqInCapitals(*file.quant_method)) {
+        report.message += ": transformers compares the name exactly, skips the quantization and builds dense layers";
+        report.fix = FixCommand(input, "certain", "use the common spelling");
+      } else {
+        report.severity = Severity::kNote;
+        report.message += ": loaders without support for that name refuse it, although the tensors are GPTQ";
+      }
       sink.Add(std::move(report));
     }
   }

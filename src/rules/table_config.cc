@@ -153,8 +153,9 @@ constexpr Rule kRules[] = {
      .name = "config-spelling",
      .severity = Severity::kWarning,
      .title = "A spelling that some loaders do not know",
-     .what = "The file uses other names for the settings (w_bit, q_group_size, wbits), says is_marlin_format for plain "
-             "GPTQ tensors, or a quant_method that only some loaders know.",
+     .what = "The file uses other names for the settings (w_bit, q_group_size, wbits), puts numbers or booleans in "
+             "quotes, says is_marlin_format for plain GPTQ tensors, or a quant_method that only some loaders know "
+             "(GPTQ in capitals).",
      .why = "Loaders drop keys they do not know and take defaults, or refuse the method.",
      .evidence = kFromFiles,
      .fix = kFixCommand,

@@ -102,6 +102,12 @@ std::vector<RuleCase> Presence() {
        })},
       {"GD113", "is_marlin_format", kError, Settings([](Json& json) { json["is_marlin_format"] = true; }),
        Settings([](Json& json) { json["is_marlin_format"] = false; })},
+      {"GD113", "quoted number", kError, Settings([](Json& json) { json["bits"] = "4"; }), Healthy,
+       "the text \"4\", where loaders want a number"},
+      {"GD113", "quoted boolean", kError, Settings([](Json& json) { json["desc_act"] = "false"; }),
+       Settings([](Json& json) { json["comment"] = "false"; }), "want a boolean"},
+      {"GD113", "capitals", kWarning, Settings([](Json& json) { json["quant_method"] = "GPTQ"; }),
+       Settings([](Json& json) { json["quant_method"] = "gptq"; }), "quant_method GPTQ"},
       {"GD113", "alias", kWarning, Settings([](Json& json) {
          json.erase("bits");
          json["w_bit"] = 4;
