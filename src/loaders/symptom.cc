@@ -124,7 +124,7 @@ bool LooksGarbled(std::string_view text) {
     }
     const auto byte = static_cast<unsigned char>(text[at]);
     if (byte >= 0x80 && byte < 0xC0) continue;
-    const bool is_foreign = byte >= 0xC0;
+    const bool is_foreign = byte >= 0xCE;  // from Greek on; below are Latin letters with marks
     if (byte > ' ') {
       ++letters;
       foreign += is_foreign ? 1 : 0;
