@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -184,31 +185,63 @@ TEST(DequantKernel, RandomShapesEqualTheFormula) {
   }
 }
 
-// All F16 scales with every 4-bit difference: one rounding, whichever path.
-TEST(DequantKernel, AllHalfScalesRoundOnce) {
-  constexpr int64_t kOutputs = 8192;
-  for (int block = 0; block < 8; ++block) {
-    std::vector<std::vector<uint32_t>> codes(32, std::vector<uint32_t>(kOutputs));
-    for (size_t k = 0; k < 32; ++k) {
-      for (uint32_t& code : codes[k]) code = static_cast<uint32_t>(k % 16);
-    }
-    const std::vector<std::vector<uint32_t>> stored(1, std::vector<uint32_t>(kOutputs, static_cast<uint32_t>(block)));
-    const std::string qweight = PackQweight(codes, 4, 32, false), qzeros = PackQzeros(stored, 4, 32, false);
-    std::string scales;
-    for (uint32_t i = 0; i < kOutputs; ++i) {
-      const auto bits = static_cast<uint16_t>(i + static_cast<uint32_t>(block) * kOutputs);
-      scales.append(reinterpret_cast<const char*>(&bits), 2);
-    }
-    PackedModule module;
-    module.in_features = 32;
-    module.out_features = kOutputs;
-    module.groups = 1;
-    module.qweight = qweight;
-    module.qzeros = qzeros;
-    module.scales = scales;
-    for (const std::string dtype : {"F32", "F16", "BF16"}) {
-      EXPECT_TRUE(Dequantize(module, dtype, CpuPath::kAuto) == Dequantize(module, dtype, CpuPath::kScalar))
-          << dtype << ", block " << block;
+// Nearest, ties to even, with nothing but arithmetic on doubles. Finite and infinite values.
+uint16_t Rounded(double value, int fraction_bits, int bias) {
+  const auto sign = static_cast<uint32_t>(std::signbit(value) ? 0x8000 : 0);
+  const uint32_t infinity = static_cast<uint32_t>(2 * bias + 1) << fraction_bits;
+  if (std::isinf(value)) return static_cast<uint16_t>(sign | infinity);
+  if (value == 0) return static_cast<uint16_t>(sign);
+  int exponent = 0;
+  (void)std::frexp(value, &exponent);
+  exponent = std::max(exponent - 1, 1 - bias);
+  const double steps = std::nearbyint(std::ldexp(std::fabs(value), fraction_bits - exponent));
+  const uint32_t bits = (static_cast<uint32_t>(exponent + bias - 1) << fraction_bits) + static_cast<uint32_t>(steps);
+  return static_cast<uint16_t>(sign | std::min(bits, infinity));
+}
+
+// Every 16-bit pattern as a scale, with differences from the lowest to the highest: one rounding, whichever path.
+TEST(DequantKernel, AllScalesRoundOnce) {
+  constexpr size_t kOutputs = 8192, kInputs = 32, kCodes = 8;
+  std::string scales(2 * kOutputs, '\0');
+  for (int bits = 2; bits <= 8; ++bits) {
+    const bool planar = bits > 4 && bits < 8;
+    const uint32_t top = (1u << bits) - 1, zero = 1u << (bits - 1);
+    const uint32_t some[kCodes] = {0, 1, zero - 1, zero, std::min(zero + 1, top), top, top / 3, top - 1};
+    std::vector<std::vector<uint32_t>> codes;
+    for (size_t k = 0; k < kInputs; ++k) codes.emplace_back(kOutputs, some[k % kCodes]);
+    const std::vector<std::vector<uint32_t>> stored(1, std::vector<uint32_t>(kOutputs, zero));
+    const std::string qweight = PackQweight(codes, bits, 32, planar), qzeros = PackQzeros(stored, bits, 32, planar);
+    for (uint32_t block = 0; block < (bits == 4 || bits == 8 ? 16 : 8); ++block) {  // BF16 scales for the usual widths
+      const std::string from = block < 8 ? "F16" : "BF16";
+      for (uint32_t i = 0; i < kOutputs; ++i) {
+        const auto pattern = static_cast<uint16_t>(i + block % 8 * kOutputs);
+        std::memcpy(&scales[2 * i], &pattern, 2);
+      }
+      PackedModule module{.bits = bits, .layout = planar ? CodeLayout::kPlanar : CodeLayout::kContinuous};
+      module.zero_rule = ZeroRule::kStored;
+      module.in_features = kInputs;
+      module.out_features = kOutputs;
+      module.groups = 1;
+      module.qweight = qweight;
+      module.qzeros = qzeros;
+      module.scales = scales;
+      module.scales_dtype = DtypeFromName(from);
+      for (const std::string to : {"F16", "BF16"}) {
+        const std::string scalar = Dequantize(module, to, CpuPath::kScalar);
+        ASSERT_TRUE(Dequantize(module, to, CpuPath::kAuto) == scalar) << bits << " bits, " << from << " to " << to;
+        for (size_t n = 0; n < kOutputs; ++n) {
+          const double scale = Truth::Load(scales.substr(2 * n, 2), from);
+          for (size_t k = 0; k < kCodes; ++k) {
+            const double value = scale * (static_cast<double>(some[k]) - static_cast<double>(zero));
+            if (std::isnan(value)) continue;
+            const uint16_t wanted = to == "F16" ? Rounded(value, 10, 15) : Rounded(value, 7, 127);
+            const uint16_t got = LoadLe16(&scalar[2 * (n * kInputs + k)]);
+            if (got != wanted)
+              FAIL() << bits << " bits, " << from << " to " << to << ", " << value << ": " << got << ", not " << wanted;
+          }
+        }
+      }
+      ASSERT_TRUE(Dequantize(module, "F32", CpuPath::kAuto) == Dequantize(module, "F32", CpuPath::kScalar)) << bits;
     }
   }
 }
