@@ -53,6 +53,7 @@ std::unique_ptr<Command> MakeConvert();
 std::unique_ptr<Command> MakeWhy();
 std::unique_ptr<Command> MakeLoaders();
 std::unique_ptr<Command> MakeCompletions();
+std::unique_ptr<Command> MakeVerify();
 
 }  // namespace gptq_doctor
 

@@ -2,7 +2,6 @@
 
 namespace gptq_doctor {
 
-std::unique_ptr<Command> MakeVerify();  // cmd_verify.cc
 
 namespace {
 
