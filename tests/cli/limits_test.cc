@@ -24,8 +24,10 @@ std::string Slurp(const std::filesystem::path& path) {
 class Limits : public ::testing::Test {
  protected:
   Limits() {
-    testing::HealthyModel().WriteTo(place_.path() / "m");
-    testing::HealthyModel().Layers(12).Shards(80).WriteTo(place_.path() / "shards");
+    static const auto small = testing::HealthyModel().Build();
+    static const auto large = testing::HealthyModel().Layers(12).Shards(80).Build();
+    for (const auto& [name, content] : small) testing::WriteFile(place_.path() / "m" / name, content);
+    for (const auto& [name, content] : large) testing::WriteFile(place_.path() / "shards" / name, content);
   }
   RunResult Shell(const std::string& script) {
     const std::string line = "cd '" + place_.str() + "' && BIN='" GPTQ_DOCTOR_BINARY "' && export BIN && { " + script +
