@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "diagnose.h"
+#include "infer/unread.h"
 
 namespace gptq_doctor {
 namespace {
@@ -95,7 +96,9 @@ void ConfigProblems(const Examination& exam, const Diagnosis& diagnosis, std::ve
   const ConfigState* separate = StateOf(diagnosis, "quantize_config.json");
   const ConfigState* section = StateOf(diagnosis, "config.json");
   const bool has_separate = IsUsable(separate), has_section = IsUsable(section);
-  if (!has_separate && !has_section) {
+  if (IsUnread(exam, {FileRole::kConfig, FileRole::kQuantizeConfig, FileRole::kQuantConfig})) {
+    missing.push_back("a configuration file could not be read: what loaders find in it is unknown");
+  } else if (!has_separate && !has_section) {
     missing.push_back("no file tells a loader that this is GPTQ: loaders that need one reject it or run it dense");
   } else if (!has_section) {
     missing.push_back(

@@ -84,6 +84,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/infer_sym.cc
   src/infer/module_groups.cc
   src/infer/module_reading.cc
+  src/infer/unread.cc
   src/infer/value_checks.cc
   src/infer/writer_defects.cc
   src/loaders/autogptq.cc

@@ -18,6 +18,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/mapping_test.cc
   cli/integrations_test.cc
   cli/memory_test.cc
+  cli/scarcity_test.cc
   cli/schema_test.cc
   dequant/convert_real_test.cc
   cli/why_test.cc
@@ -40,6 +41,9 @@ set(GPTQ_DOCTOR_TESTS
   fuzz/directory_fuzz.cc
   fuzz/header_fuzz.cc
   fuzz/replay_test.cc
+  faults/cases.cc
+  faults/faults_test.cc
+  faults/injection.cc
   gptq/config_files_test.cc
   gptq/config_reading_test.cc
   gptq/config_writing_test.cc

@@ -156,7 +156,10 @@ Status LocalSinkFile::Commit() {
   if (const int error = Flush(file_.get()); error != 0) return Fail(error, "write");
   if (Status status = Publish(); !status.ok()) return status;
   temporary_.clear();
-  if (const int error = Flush(place_.directory.get()); error != 0) return Fail(error, "flush the directory of");
+  if (const int error = Flush(place_.directory.get()); error != 0) {
+    if (!replace_) unlinkat(place_.directory.get(), place_.base.c_str(), 0);
+    return Fail(error, "flush the directory of");
+  }
   return Ok();
 }
 

@@ -52,6 +52,9 @@ Result<std::string> Sha256OfFile(Source& source, std::string_view file,
     const ReadRequest request{.file = file, .offset = offset, .into = buffer};
     ReadOutcome outcome;
     source.ReadMany({&request, 1}, {&outcome, 1});
+    if (outcome.error && outcome.error->kind == ErrorKind::kNotFound) {
+      return Error{ErrorKind::kChanged, outcome.error->path, "vanished while it was read"};
+    }
     if (outcome.error) return *outcome.error;
     hasher.Add({buffer.data(), outcome.bytes});
     offset += outcome.bytes;

@@ -2,10 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/os_error.h"
 #include "base/storage.h"
 #include "base/text.h"
 #include "loaders/simulate.h"
@@ -20,19 +22,26 @@ constexpr uint64_t kSettingsCap = 1 << 20;  // bytes
 
 Error Usage(std::string message) { return {ErrorKind::kUsage, "", std::move(message)}; }
 
-bool Exists(const fs::path& path) {
+// An error where the system does not say: a settings file that is there must not be passed over.
+Result<bool> Exists(const fs::path& path) {
   std::error_code error;
-  return fs::is_regular_file(path, error);
+  const fs::file_status status = fs::status(path, error);
+  if (error && status.type() == fs::file_type::none && error.value() != EACCES) {
+    return MakeOsError(error.value(), "look for", path.parent_path().string(), path.filename().string());
+  }
+  return status.type() == fs::file_type::regular;
 }
 
 // The nearest settings file at or above the model; empty if there is none.
-std::string FindSettings(const std::string& model) {
+Result<std::string> FindSettings(const std::string& model) {
   std::error_code error;
   fs::path directory = fs::absolute(model, error).lexically_normal();
-  if (error) return "";
+  if (error) return std::string();
   for (;;) {
     for (const char* name : {"gptq-doctor.toml", ".gptq-doctor.toml"}) {
-      if (Exists(directory / name)) return (directory / name).string();
+      const Result<bool> found = Exists(directory / name);
+      if (!found) return found.error();
+      if (*found) return (directory / name).string();
     }
     if (!directory.has_relative_path()) break;
     directory = directory.parent_path();
@@ -45,7 +54,10 @@ std::string FindSettings(const std::string& model) {
   } else if (user != nullptr && *user != '\0') {
     config = fs::path(user) / ".config" / "gptq-doctor" / "gptq-doctor.toml";
   }
-  return !config.empty() && Exists(config) ? config.string() : "";
+  if (config.empty()) return std::string();
+  const Result<bool> found = Exists(config);
+  if (!found) return found.error();
+  return *found ? config.string() : std::string();
 }
 
 // The one settings file of the run.
@@ -54,12 +66,13 @@ Result<std::string> ChooseSettings(const CheckOptions& options) {
   if (!options.config.empty()) return options.config;
   std::string chosen;
   for (const std::string& model : options.models) {
-    const std::string found = FindSettings(model);
-    if (found.empty() || found == chosen) continue;
+    const Result<std::string> found = FindSettings(model);
+    if (!found) return found;
+    if (found->empty() || *found == chosen) continue;
     if (!chosen.empty())
-      return Usage("the models have different settings files, " + chosen + " and " + found +
+      return Usage("the models have different settings files, " + chosen + " and " + *found +
                    ": check them apart, or choose one with --config");
-    chosen = found;
+    chosen = *found;
   }
   return chosen;
 }

@@ -67,7 +67,8 @@ class Fix : public Command {
     Result<std::unique_ptr<Examination>> exam = ReadExamination(*source_, session.examine_options(), session.context());
     if (!exam) return session.Fail(WithPath(exam.error()));
     Result<Plan> plan = MakePlan(**exam, options);
-    if (!plan) return session.Fail(WithPath(plan.error()));
+    // What was not read may be the reason.
+    if (!plan) return session.Fail(WithPath((*exam)->errors.empty() ? plan.error() : (*exam)->errors.front()));
     const Result<std::string> interrupted = InterruptedWrite(*source_);
     if (!interrupted) return session.Fail(interrupted.error());
     if (!interrupted->empty()) session.Warn(*interrupted);
@@ -114,9 +115,10 @@ class Fix : public Command {
       return Finish(session, exam, plan, nullptr, "Apply it with: gptq-doctor apply " + ShellQuote(plan_file_) + "\n",
                     code);
     }
-    if (!writes || plan.empty()) return Finish(session, exam, plan, nullptr, NextStep(plan), code);
+    if (!writes || (plan.empty() && !write_)) return Finish(session, exam, plan, nullptr, NextStep(plan), code);
     const Result<Applied> applied = Write(plan);
     if (!applied) return session.Fail(WithPath(applied.error()));
+    if (plan.empty()) return Finish(session, exam, plan, nullptr, NextStep(plan), code);
     return Finish(session, exam, plan, &*applied, "", code);
   }
 

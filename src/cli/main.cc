@@ -28,6 +28,7 @@ int ReportBug(const char* what, int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `| head` is no failure: writing returns EPIPE, and the run ends as it would have
+  gptq_doctor::KeepStandardDescriptors();
   try {
     return gptq_doctor::RunProgram(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -38,7 +38,7 @@ Status Open(Session& session, const std::string& name, const std::string& path, 
   if (!model) return model.error();
   if (Status whole = CheckSource(*model->exam); !whole) {
     Error error = whole.error();
-    error.path = path;
+    if (error.path.empty()) error.path = path;
     return error;
   }
   out.models.push_back({name, path, model->exam.get()});

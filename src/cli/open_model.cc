@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <string>
 
+#include "base/os_error.h"
 #include "base/text.h"
 #include "cli/log.h"
 #include "cli/session.h"
@@ -107,7 +109,11 @@ Result<OpenedModel> OpenModel(const std::string& path) {
   }
   // A link to nothing is still a name in the directory.
   if (!reached && lstat(path.c_str(), &info) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR) return MakeOsError(errno, "look at", path, "");
     return Error{ErrorKind::kNotFound, path, "no such file or directory"};
+  }
+  if (!reached && reason != ENOENT && reason != ENOTDIR && reason != ELOOP) {
+    return MakeOsError(reason, "look at", path, "");
   }
   if (!IsWeightOrIndex(name)) {
     if (!reached) return Error{ErrorKind::kNotFound, path, "a link to nothing"};

@@ -2,11 +2,15 @@
 
 #include "cli/run.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -156,13 +160,23 @@ bool AsksForJson(int argc, const char* const* argv) {
   return json;
 }
 
+void KeepStandardDescriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number is this one. Writing to it still fails, as it should.
+    if (open("/dev/null", O_RDONLY) < 0) return;
+  }
+}
+
 int RunProgram(int argc, const char* const* argv) {
   Program program;
   const bool json = AsksForJson(argc, argv);
   try {
     program.app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
-    return program.app.exit(success);
+    std::ostringstream text;
+    program.app.exit(success, text, text);
+    return Session({}).Finish(text.str(), {}, kExitClean);
   } catch (const CLI::ParseError& error) {
     return FailUsage(Explain(error, program.app), json);
   }

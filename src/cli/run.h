@@ -5,6 +5,9 @@ namespace gptq_doctor {
 
 // Parses the command line, runs the command, returns the exit code. Exceptions that pass are our bugs.
 int RunProgram(int argc, const char* const* argv);
+// Occupies standard descriptors that the caller closed, so that no file of ours is opened under their numbers and
+// written into by a message.
+void KeepStandardDescriptors();
 // Whether the raw arguments or the environment ask for JSON, also where they cannot be parsed.
 bool AsksForJson(int argc, const char* const* argv);
 

@@ -273,7 +273,8 @@ class Writer {
   void RemovePartial() {
     std::error_code ignored;
     fs::remove_all(PathOf(place_.partial), ignored);
-    fs::remove(PathOf(place_.state), ignored);
+    // What could not be removed stays recognisable, so that --resume goes on with it.
+    if (!fs::exists(PathOf(place_.partial), ignored) && !ignored) fs::remove(PathOf(place_.state), ignored);
   }
 
   void Progress(uint64_t bytes) {

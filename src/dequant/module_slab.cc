@@ -35,10 +35,11 @@ Status Fetch(const Examination& exam, const ModuleLayout& layout, std::span<cons
   std::vector<ReadOutcome> outcomes(requests.size());
   exam.source->ReadMany(requests, outcomes);
   for (size_t i = 0; i < requests.size(); ++i) {
-    if (outcomes[i].error) return *outcomes[i].error;
-    if (outcomes[i].bytes != requests[i].into.size()) {
+    const bool gone = outcomes[i].error && outcomes[i].error->kind == ErrorKind::kNotFound;
+    if (outcomes[i].error && !gone) return *outcomes[i].error;
+    if (gone || outcomes[i].bytes != requests[i].into.size()) {
       return Error{ErrorKind::kChanged, std::string(requests[i].file),
-                   "the file ends inside " + layout.stem + "; it became shorter while it was read"};
+                   "the file ends inside " + layout.stem + "; it became shorter or vanished while it was read"};
     }
     const auto& shards = exam.tensors.shards;
     const auto shard = std::find_if(shards.begin(), shards.end(),

@@ -7,8 +7,8 @@ Status ReadRange(const Examination& exam, const std::string& file, uint64_t offs
   const ReadRequest request{file, offset, into};
   ReadOutcome outcome;
   exam.source->ReadMany({&request, 1}, {&outcome, 1});
-  if (outcome.error) return *outcome.error;
-  if (outcome.bytes != into.size() || !(outcome.identity == identity)) {
+  if (outcome.error && outcome.error->kind != ErrorKind::kNotFound) return *outcome.error;
+  if (outcome.error || outcome.bytes != into.size() || !(outcome.identity == identity)) {
     return Error{ErrorKind::kChanged, file, "the file changed while it was read; run again when nothing writes to it"};
   }
   return Ok();

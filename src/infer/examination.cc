@@ -3,31 +3,62 @@
 #include <algorithm>
 #include <map>
 
+#include "base/os_error.h"
 #include "gptq/format_table.h"
 
 namespace gptq_doctor {
 namespace {
 
-// Files that exist and may not be read are the run's errors, not the model's.
-void AddUnreadable(const Examination& exam, std::vector<Error>& errors) {
-  const auto add = [&](const std::string& file, const std::string& detail) {
-    if (std::ranges::any_of(errors, [&](const Error& error) { return error.path == file; })) return;
-    // Asked once more for one byte, the source says whether trying again can help.
+// Files that exist and may not be read, or changed meanwhile, are the run's errors, not the model's.
+class UnreadFiles {
+ public:
+  explicit UnreadFiles(Examination& exam) : exam_(exam) {}
+
+  void Collect() {
+    for (const ShardHeader& shard : exam_.tensors.shards) {
+      for (const Defect& defect : shard.defects) AddDefect(defect);
+    }
+    for (const Defect& defect : exam_.tensors.index.defects) AddDefect(defect);
+    for (const Defect& defect : exam_.tensors.defects) AddDefect(defect);
+    for (const ModelFile& file : exam_.dir.files) {
+      if (file.entry.kind == FileKind::kUnreadable)
+        Ask(file.entry.name, "no permission to look at it, or the device does not answer");
+    }
+    for (Error& error : exam_.errors) Settle(error);
+  }
+
+ private:
+  bool IsKnown(const std::string& file) const {
+    return std::ranges::any_of(exam_.errors, [&](const Error& e) { return e.path == file || e.path == PathOf(file); });
+  }
+  std::string PathOf(const std::string& file) const { return JoinPath(exam_.source->DisplayPath(), file); }
+
+  void AddDefect(const Defect& defect) {
+    if (defect.kind == DefectKind::kUnreadable) Ask(defect.file, defect.detail);
+    if (defect.kind == DefectKind::kChangedWhileRead && !IsKnown(defect.file)) {
+      exam_.errors.push_back(
+          {ErrorKind::kChanged, defect.file, defect.detail + "; run again when nothing writes to it"});
+    }
+  }
+
+  // Asked once more for one byte, the source says whether trying again can help.
+  void Ask(const std::string& file, const std::string& detail) {
+    if (IsKnown(file)) return;
     char byte = 0;
     ReadOutcome outcome;
     const ReadRequest request{.file = file, .offset = 0, .into = {&byte, 1}};
-    exam.source->ReadMany({&request, 1}, {&outcome, 1});
-    errors.push_back({.kind = outcome.error ? outcome.error->kind : ErrorKind::kIo, .path = file, .message = detail});
-  };
-  for (const ShardHeader& shard : exam.tensors.shards) {
-    for (const Defect& defect : shard.defects) {
-      if (defect.kind == DefectKind::kUnreadable) add(defect.file, defect.detail);
-    }
+    exam_.source->ReadMany({&request, 1}, {&outcome, 1});
+    exam_.errors.push_back({outcome.error ? outcome.error->kind : ErrorKind::kIo, file, detail});
   }
-  for (const Defect& defect : exam.tensors.defects) {
-    if (defect.kind == DefectKind::kUnreadable) add(defect.file, defect.detail);
+
+  // What was listed and is gone has changed; paths are as the user gave them.
+  void Settle(Error& error) const {
+    if (error.kind == ErrorKind::kNotFound) error.kind = ErrorKind::kChanged;
+    if (exam_.dir.Has(error.path)) error.path = PathOf(error.path);
   }
-}
+
+  Examination& exam_;
+};
 
 // The family whose configs name the method of the first config that has one; "" if none.
 std::string_view DeclaredFamily(const ConfigSet& configs) {
@@ -77,7 +108,7 @@ Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const Exami
                        .inventory = exam->inventory,
                        .configs = exam->configs},
                       options, context, exam->errors);
-  AddUnreadable(*exam, exam->errors);
+  UnreadFiles(*exam).Collect();
   return exam;
 }
 

@@ -81,12 +81,9 @@ NameVersion ReadHeader(std::string_view text) {
   return read;
 }
 
-void ScanDirectory(const std::string& directory, Environment& environment) {
+Status ScanDirectory(const std::string& directory, Environment& environment) {
   const auto names = LocalNames(directory);
-  if (!names) {
-    environment.warnings.push_back(names.error().message);
-    return;
-  }
+  if (!names) return names.error();
   std::unique_ptr<Source> source;
   for (const std::string& name : *names) {
     const bool dist = name.ends_with(".dist-info"), egg = name.ends_with(".egg-info");
@@ -96,7 +93,7 @@ void ScanDirectory(const std::string& directory, Environment& environment) {
     if (!IsWanted(guess)) continue;
     if (source == nullptr) {
       auto opened = OpenLocalDirectory(directory);
-      if (!opened) return environment.warnings.push_back(opened.error().message);
+      if (!opened) return opened.error();
       source = std::move(opened).value();
     }
     Result<std::string> text = ReadWhole(*source, name + (dist ? "/METADATA" : "/PKG-INFO"), kMaxMetadata);
@@ -114,6 +111,7 @@ void ScanDirectory(const std::string& directory, Environment& environment) {
     }
     environment.packages.push_back({plain, read.version, directory});
   }
+  return Ok();
 }
 
 // pyvenv.cfg: the base prefix where the environment also sees the system's packages; "" otherwise.
@@ -200,7 +198,9 @@ Result<Environment> ScanEnvironment(const std::string& prefix, const Environment
   if (const std::string base = BaseOfVenv(environment.prefix); !base.empty()) {
     for (std::string& directory : PackageDirectories(base)) directories.push_back(std::move(directory));
   }
-  for (const std::string& directory : directories) ScanDirectory(directory, environment);
+  for (const std::string& directory : directories) {
+    if (const Status scanned = ScanDirectory(directory, environment); !scanned) return scanned.error();
+  }
   std::sort(environment.packages.begin(), environment.packages.end(),
             [](const InstalledPackage& a, const InstalledPackage& b) { return a.name < b.name; });
   return environment;

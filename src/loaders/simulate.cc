@@ -116,6 +116,15 @@ std::vector<LoaderOutcome> SimulateProfiles(const Examination& exam, const std::
   const ModelFacts facts = DigestModel(exam);
   if (facts.quantized_modules == 0 && facts.foreign_modules > 0 && NamesOtherMethod(exam)) return outcomes;
   outcomes.reserve(rows.size());
+  if (!exam.errors.empty()) {  // any stage may stand on what was not read
+    const Error& error = exam.errors.front();
+    for (const Profile* row : rows) {
+      Walk walk(*row, facts, options, machine);
+      walk.Degrade(Outcome::kUnknown, "files", error.path + " could not be read: " + error.message, "");
+      outcomes.push_back(walk.Finish());
+    }
+    return outcomes;
+  }
   for (const Profile* row : rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
   return outcomes;
 }

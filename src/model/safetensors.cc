@@ -57,7 +57,7 @@ void ReportEntryKind(const FileEntry& file, DefectList& defects) {
       defects.Report(DefectKind::kDangling, 0, {}, "symbolic links that lead in a circle");
       return;
     case FileKind::kUnreadable:
-      defects.Report(DefectKind::kUnreadable, 0, {}, "no permission to look at it");
+      defects.Report(DefectKind::kUnreadable, 0, {}, "no permission to look at it, or the device does not answer");
       return;
   }
 }

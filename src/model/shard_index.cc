@@ -187,7 +187,7 @@ bool CheckFile(const FileEntry& file, DefectList& defects) {
                                 : DefectKind::kSpecialFile,
                    0, {},
                    link         ? "the index is a link to nothing"
-                   : unreadable ? "no permission to look at it"
+                   : unreadable ? "no permission to look at it, or the device does not answer"
                                 : "the index is no regular file");
     return false;
   }

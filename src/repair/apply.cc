@@ -64,6 +64,9 @@ Result<std::string> FreeBackupName(Source& source, const std::string& file) {
   for (int i = 0; i < kMaxBackups; ++i) {
     const std::string name = file + kBackupSuffix + (i == 0 ? "" : "." + std::to_string(i));
     const Result<FileEntry> entry = source.Stat(name);
+    if (entry && entry->kind == FileKind::kUnreadable) {
+      return Error{ErrorKind::kIo, JoinPath(source.DisplayPath(), name), "cannot be looked at; nothing was written"};
+    }
     if (entry) continue;
     if (entry.error().kind == ErrorKind::kNotFound) return name;
     return entry.error();
@@ -95,6 +98,7 @@ class Applier {
 
   Result<Applied> Run() {
     if (Status status = Prepare(); !status) return status.error();
+    if (plan_.empty()) return Applied{};
     Status status = Write();
     if (status) return std::move(applied_);
     return RollBack(status.error());
@@ -211,10 +215,7 @@ class Applier {
 
 }  // namespace
 
-Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink) {
-  if (plan.empty()) return Applied{};
-  return Applier(plan, source, sink).Run();
-}
+Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink) { return Applier(plan, source, sink).Run(); }
 
 Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other) {
   Applied applied;

@@ -21,7 +21,8 @@ struct Applied {
   std::vector<std::string> backups;
 };
 
-// `source` and `sink` are the same directory. kRefused: a file is not as the plan expects, is a symbolic link, or an
+// `source` and `sink` are the same directory. An earlier write that was killed after its last edit is completed first,
+// also by an empty plan. kRefused: a file is not as the plan expects, is a symbolic link, or an
 // earlier write was interrupted half-way. Other errors: nothing has changed, unless the message says what could not be
 // restored.
 Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink);

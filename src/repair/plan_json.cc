@@ -207,6 +207,7 @@ Result<std::optional<Journal>> ReadJournal(Source& source) {
     return entry.error();
   }
   const Result<std::string> text = ReadWhole(source, kJournalName, kMaxJournal);
+  if (!text && text.error().kind == ErrorKind::kNotFound) return std::optional<Journal>();
   if (!text) return text.error();
   const JsonDocument document = ParseJson(*text);
   const Error broken{ErrorKind::kRefused, kJournalName,

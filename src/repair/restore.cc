@@ -184,6 +184,21 @@ Result<Undone> Restore(const Journal& journal, Source& source, Sink& sink) {
   return undone;
 }
 
+namespace {
+
+// Every file is as after: what is left to do is to say so.
+Result<std::string> Complete(Journal journal, Source& source, Sink& sink) {
+  if (Status status = RemoveLeftovers(journal, source, sink); !status) return status.error();
+  journal.applied = true;
+  Result<std::unique_ptr<SinkFile>> file = sink.Create(kJournalName, {.replace = true});
+  if (!file) return file.error();
+  if (Status status = (*file)->Write(JournalToJson(journal)); !status) return status.error();
+  if (Status status = (*file)->Commit(); !status) return status.error();
+  return std::string();
+}
+
+}  // namespace
+
 Result<std::string> SettleInterrupted(Source& source, Sink& sink) {
   Result<std::string> interrupted = InterruptedWrite(source);
   if (!interrupted || !interrupted->empty()) return interrupted;
@@ -193,7 +208,7 @@ Result<std::string> SettleInterrupted(Source& source, Sink& sink) {
   for (const JournalEntry& entry : (*journal)->entries) {
     const Result<State> state = StateOf(source, entry);
     if (!state) return state.error();
-    if (*state != State::kBefore) return std::string();
+    if (*state != State::kBefore) return Complete(**journal, source, sink);
   }
   const Result<Undone> undone = Restore(**journal, source, sink);
   if (!undone) return undone.error();

@@ -23,7 +23,7 @@ Result<Undone> Restore(const Journal& journal, Source& source, Sink& sink);
 Status CheckRestorable(const Journal& journal, Source& source);
 Status RemoveIfPresent(Source& source, Sink& sink, const std::string& file);
 
-// A killed run that had not changed a file yet is taken back at once, one that had changed them all counts as done.
+// A killed run that had not changed a file yet is taken back at once, one that had changed them all is completed.
 // Anything between is said in one sentence;
 // "" where there is nothing to say.
 Result<std::string> SettleInterrupted(Source& source, Sink& sink);

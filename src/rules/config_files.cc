@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "infer/unread.h"
 #include "rules/checks.h"
 #include "rules/findings.h"
 
@@ -115,6 +116,7 @@ void CheckConfigMissing(const RuleInput& input, FindingSink& sink) {
     return;
   // A config.json that cannot be read may hold the section; it has its own finding.
   if (exam.configs.model.present && !exam.configs.model.readable) return;
+  if (IsUnread(exam, {FileRole::kConfig, FileRole::kQuantizeConfig, FileRole::kQuantConfig})) return;
   Observation report;
   report.cause = "missing";
   report.message = "no file tells a loader that this is " + (exam.quant.is_gptq ? std::string("GPTQ") : kind) +

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "infer/unread.h"
 #include "rules/checks.h"
 #include "rules/findings.h"
 
@@ -147,6 +148,7 @@ void CheckConfigJson(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
   if (!WholeDirectory(input) || exam.inventory.classes.empty()) return;
   const ModelConfig& model = exam.configs.model;
+  if (!model.present && IsUnread(exam, {FileRole::kConfig})) return;
   if (!model.present) {
     Observation report;
     report.cause = "missing";

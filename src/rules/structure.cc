@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "gptq/packing.h"
+#include "infer/unread.h"
 #include "rules/checks.h"
 #include "rules/findings.h"
 
@@ -80,6 +81,7 @@ bool LooksTransposed(const Parts& parts) {
 
 void CheckComponents(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
+  if (IsUnread(exam, {FileRole::kWeights})) return;  // it may hold what is missing
   const std::unordered_set<std::string_view> absent(exam.tensors.missing_names.begin(),
                                                     exam.tensors.missing_names.end());
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
@@ -269,6 +271,7 @@ void CheckFloatZeros(const RuleInput& input, FindingSink& sink) {
 
 void CheckGIdxAbsent(const RuleInput& input, FindingSink& sink) {
   const Examination& exam = input.exam;
+  if (IsUnread(exam, {FileRole::kWeights})) return;
   int64_t with = 0, without = 0;
   uint32_t example = 0;
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
