@@ -2,7 +2,6 @@
 
 namespace gptq_doctor {
 
-
 namespace {
 
 constexpr std::string_view kDiagnose = "Diagnose";
