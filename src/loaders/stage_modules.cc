@@ -22,11 +22,15 @@ bool AnyWord(std::string_view words, Accepts accepts) {
   return false;
 }
 
+bool HasWord(std::string_view words, std::string_view wanted) {
+  return AnyWord(words, [&](std::string_view word) { return word == wanted; });
+}
+
 const ArchitectureRow* FindArchitecture(const Profile& profile, std::string_view type) {
   const std::string wanted = profile.modules.fold_type_case ? LowerAscii(type) : std::string(type);
   for (const ArchitectureRow& row : profile.modules.architectures) {
     if (profile.since < row.since || row.until <= profile.since) continue;
-    if (AnyWord(row.model_types, [&](std::string_view name) { return name == wanted; })) return &row;
+    if (HasWord(row.model_types, wanted)) return &row;
   }
   return nullptr;
 }
