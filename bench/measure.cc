@@ -69,6 +69,9 @@ ChildRun RunChild(const std::vector<std::string>& arguments) {
     rusage usage{};
     Require(wait4(child, &status, 0, &usage) == child && status == 0, "the program failed");
     out.peak_kib = usage.ru_maxrss;
+    for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
+      out.processor_milliseconds += static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
+    }
   });
   posix_spawn_file_actions_destroy(&actions);
   return out;

@@ -36,7 +36,8 @@ class TempRoot {
 
 // A run of a program, standard output left out. The peak counts what this process had resident as well.
 struct ChildRun {
-  double milliseconds = 0;
+  double milliseconds = 0;  // elapsed
+  double processor_milliseconds = 0;
   long peak_kib = 0;
 };
 // Ends the benchmark where the program fails.
