@@ -10,16 +10,6 @@
 namespace gptq_doctor {
 namespace {
 
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t out = 0;
-  return __builtin_add_overflow(a, b, &out) ? INT64_MAX : out;
-}
-int64_t SaturatingMul(int64_t a, int64_t b) {
-  int64_t out = 0;
-  return __builtin_mul_overflow(a, b, &out) ? INT64_MAX : out;
-}
-int64_t Saturate(uint64_t value) { return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value); }
-
 // Files are accounted as they lie on disk; a file without a readable header is stray as a whole.
 void AddFiles(const TensorIndex& tensors, ByteTotals& totals) {
   for (const ShardHeader& shard : tensors.shards) {
@@ -30,8 +20,8 @@ void AddFiles(const TensorIndex& tensors, ByteTotals& totals) {
       totals.stray = SaturatingAdd(totals.stray, size);
       continue;
     }
-    const int64_t header = std::min(size, Saturate(shard.data_offset()));
-    const int64_t stray = std::min(size - header, Saturate(shard.stray_bytes));
+    const int64_t header = std::min(size, ClampToInt64(shard.data_offset()));
+    const int64_t stray = std::min(size - header, ClampToInt64(shard.stray_bytes));
     totals.headers += header;
     totals.stray += stray;
     totals.tensors += size - header - stray;
@@ -45,13 +35,13 @@ struct Elements {
 
 Elements ElementsOf(const TensorRecord& tensor) {
   Elements out{1, tensor.rank >= 2};
-  for (const uint64_t dim : tensor.dims()) out.count = SaturatingMul(out.count, Saturate(dim));
+  for (const uint64_t dim : tensor.dims()) out.count = SaturatingMul(out.count, ClampToInt64(dim));
   return out;
 }
 
 // Bytes of a tensor in the 16-bit model: floating point at two bytes an element, anything else as it is.
 int64_t HalfBytes(const TensorRecord& tensor) {
-  return IsFloat(tensor.dtype) ? SaturatingMul(ElementsOf(tensor).count, 2) : Saturate(tensor.bytes());
+  return IsFloat(tensor.dtype) ? SaturatingMul(ElementsOf(tensor).count, 2) : ClampToInt64(tensor.bytes());
 }
 
 // A matrix of `elements` weights as `settings` promise it: codes, and one 16-bit scale and one zero point a group.
@@ -110,11 +100,11 @@ class Arithmetic {
     totals_.parameters = SaturatingAdd(totals_.parameters, SaturatingMul(elements.count, c.count));
     const Quantization& base = exam_.quant.base;
     const bool shrinks = elements.matrix && IsFloat(tensor.dtype) && base.bits.has_value() && InQuantizedStack(c);
-    const int64_t in_features = elements.matrix ? Saturate(tensor.dims().back()) : 1;
+    const int64_t in_features = elements.matrix ? ClampToInt64(tensor.dims().back()) : 1;
     const int64_t promised = shrinks ? SaturatingMul(PromisedBytes(elements.count, in_features, base), c.count) : half;
     promised_ = SaturatingAdd(promised_, promised);
     int64_t& kind = shrinks ? left_dense_ : outside_;
-    if (elements.matrix) kind = SaturatingAdd(kind, SaturatingMul(Saturate(tensor.bytes()), c.count));
+    if (elements.matrix) kind = SaturatingAdd(kind, SaturatingMul(ClampToInt64(tensor.bytes()), c.count));
   }
 
   void AddQuantized(uint32_t id, const ModuleClass& c, const Module& module) {

@@ -37,6 +37,16 @@ inline std::optional<uint64_t> CheckedAdd(uint64_t a, uint64_t b) {
   if (__builtin_add_overflow(a, b, &out)) return std::nullopt;
   return out;
 }
+// Totals that stop at INT64_MAX instead of wrapping.
+inline int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t out = 0;
+  return __builtin_add_overflow(a, b, &out) ? INT64_MAX : out;
+}
+inline int64_t SaturatingMul(int64_t a, int64_t b) {
+  int64_t out = 0;
+  return __builtin_mul_overflow(a, b, &out) ? INT64_MAX : out;
+}
+inline int64_t ClampToInt64(uint64_t value) { return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value); }
 inline uint64_t CeilDiv(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
 
 // IEEE 754 half and bfloat16. Conversions to float are exact; from float round once, to nearest even.

@@ -1,11 +1,11 @@
 #include "gptq/inventory.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "gptq/form_set.h"
 #include "gptq/format_table.h"
@@ -47,12 +47,7 @@ struct Draft {
 
 int64_t BytesOf(const TensorRecord& tensor) {
   if (tensor.end < tensor.begin) return 0;
-  return static_cast<int64_t>(std::min<uint64_t>(tensor.bytes(), std::numeric_limits<int64_t>::max()));
-}
-
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<int64_t>::max() : sum;
+  return ClampToInt64(tensor.bytes());
 }
 
 }  // namespace

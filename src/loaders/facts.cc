@@ -80,15 +80,6 @@ int64_t Elements(const TensorRecord& tensor) {
   return product > INT64_MAX ? 0 : static_cast<int64_t>(product);
 }
 
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-int64_t SaturatingMul(int64_t a, int64_t b) {
-  int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
-}
-
 void FillTensors(const Examination& exam, const Module& module, ClassDigest& digest) {
   const Inventory& inventory = exam.inventory;
   const auto find = [&](SuffixId suffix) { return inventory.Find(exam.tensors, module, suffix); };

@@ -4,17 +4,13 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "loaders/simulate.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
 namespace {
-
-int64_t Bytes(int64_t elements, int each) {
-  int64_t bytes = 0;
-  return __builtin_mul_overflow(elements, each, &bytes) ? INT64_MAX : bytes;
-}
 
 // What makes a loader take this dtype for plain layers.
 std::string WhenTaken(std::string_view dtype, const ModelFacts& facts) {
@@ -70,8 +66,8 @@ bool FallBack(Walk& walk, std::string_view step, std::string why, std::string_vi
   std::string detail = std::move(why);
   detail += ": builds a plain model, ignores " + std::to_string(facts.quantized_tensors) +
             " packed tensors and leaves the weights of " + Modules(facts.quantized_modules) + " random; ";
-  detail += FormatGiB(static_cast<double>(Bytes(facts.dense_elements, 2))) + " at float16 or bfloat16 (" +
-            FormatGiB(static_cast<double>(Bytes(facts.dense_elements, 4))) + " at float32) instead of " +
+  detail += FormatGiB(static_cast<double>(SaturatingMul(facts.dense_elements, 2))) + " at float16 or bfloat16 (" +
+            FormatGiB(static_cast<double>(SaturatingMul(facts.dense_elements, 4))) + " at float32) instead of " +
             FormatGiB(static_cast<double>(facts.stored_bytes), 2);
   walk.Remedy("gptq-doctor fix --write");
   walk.Degrade(Outcome::kFallsBack, step, std::move(detail), source, std::move(message));
@@ -88,7 +84,7 @@ FallbackStory TellFallback(const Examination& exam) {
   story.random = "the weights of " + FormatCount(static_cast<uint64_t>(facts.quantized_modules)) +
                  " linear layers; embeddings and norms are loaded, so the model answers with noise instead of failing";
   story.expected_bytes = facts.stored_bytes;
-  const int64_t half = Bytes(facts.dense_elements, 2), full = Bytes(facts.dense_elements, 4);
+  const int64_t half = SaturatingMul(facts.dense_elements, 2), full = SaturatingMul(facts.dense_elements, 4);
   for (const std::string_view dtype : {"float16", "bfloat16", "float32"})
     story.costs.push_back({std::string(dtype), dtype == "float32" ? full : half, WhenTaken(dtype, facts)});
   story.remedies = {

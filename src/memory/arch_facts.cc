@@ -110,7 +110,8 @@ class Builder {
     const auto chosen = PositiveInt(config_, {"num_experts_per_tok", "moe_topk", "num_experts_per_token"});
     if (experts && chosen) {
       const int64_t shared = PositiveInt(config_, {"shared_expert_intermediate_size"}).value_or(0);
-      facts_.intermediate = std::max(facts_.intermediate.value_or(0), Plus(Times({*experts, *chosen}), shared));
+      facts_.intermediate =
+          std::max(facts_.intermediate.value_or(0), SaturatingAdd(Times({*experts, *chosen}), shared));
     } else if (chosen && Plausible(config_.num_experts) && config_.intermediate_size) {
       facts_.intermediate = Times({*config_.intermediate_size, *chosen});
     }
@@ -158,9 +159,9 @@ class Builder {
       facts_.left_out.push_back("KV cache: a latent cache whose head sizes neither config.json nor the tensors give");
       return;
     }
-    facts_.latent.push_back({.layers = *facts_.layers, .width = Plus(rank, rope), .heads = 1, .window = 0});
+    facts_.latent.push_back({.layers = *facts_.layers, .width = SaturatingAdd(rank, rope), .heads = 1, .window = 0});
     facts_.kv.push_back({.layers = *facts_.layers,
-                         .width = Plus(both, Times({*facts_.heads, rope})),
+                         .width = SaturatingAdd(both, Times({*facts_.heads, rope})),
                          .heads = *facts_.heads,
                          .window = 0});
     facts_.kv_known = true;
@@ -219,15 +220,16 @@ class Builder {
     const auto kernel = PositiveInt(config_, {"linear_conv_kernel_dim"});
     if (v_heads && k_dim && v_dim && k_heads && kernel) {
       const int64_t state = Times({*v_heads, *k_dim, *v_dim, 4});
-      const int64_t window = Times({Plus(Times({2, *k_heads, *k_dim}), Times({*v_heads, *v_dim})), *kernel, 2});
-      facts_.state_bytes = Times({layers, Plus(state, window)});
+      const int64_t window =
+          Times({SaturatingAdd(Times({2, *k_heads, *k_dim}), Times({*v_heads, *v_dim})), *kernel, 2});
+      facts_.state_bytes = Times({layers, SaturatingAdd(state, window)});
       return;
     }
     const auto expand = PositiveInt(config_, {"mamba_expand"}), depth = PositiveInt(config_, {"mamba_d_state"});
     const auto width = PositiveInt(config_, {"mamba_d_conv"});
     if (expand && depth && width && facts_.hidden) {
       const int64_t inner = Times({*expand, *facts_.hidden});
-      facts_.state_bytes = Times({layers, Plus(Times({inner, *depth, 4}), Times({inner, *width, 2}))});
+      facts_.state_bytes = Times({layers, SaturatingAdd(Times({inner, *depth, 4}), Times({inner, *width, 2}))});
       return;
     }
     facts_.left_out.push_back("the state of " + std::to_string(layers) +
@@ -260,7 +262,7 @@ int64_t ArchFacts::KvBytes(int64_t tokens, int64_t bits, bool use_latent) const 
   int64_t total = 0;
   for (const KvGroup& group : Groups(use_latent)) {
     const int64_t kept = group.window > 0 ? std::min(tokens, group.window) : tokens;
-    total = Plus(total, BitsToBytes(Times({group.layers, group.width, kept}), bits));
+    total = SaturatingAdd(total, BitsToBytes(Times({group.layers, group.width, kept}), bits));
   }
   return total;
 }

@@ -6,14 +6,12 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "base/bytes.h"
+
 namespace gptq_doctor {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-inline int64_t Plus(int64_t a, int64_t b) {
-  int64_t out = 0;
-  return __builtin_add_overflow(a, b, &out) ? INT64_MAX : out;
-}
 inline int64_t Times(std::initializer_list<int64_t> factors) {
   int64_t out = 1;
   bool zero = false, over = false;
@@ -24,9 +22,6 @@ inline int64_t Times(std::initializer_list<int64_t> factors) {
   return zero ? 0 : over ? INT64_MAX : out;
 }
 inline int64_t CeilDivide(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
-inline int64_t ClampToInt64(uint64_t value) {
-  return value > static_cast<uint64_t>(INT64_MAX) ? INT64_MAX : static_cast<int64_t>(value);
-}
 // `bits` bits an element.
 inline int64_t BitsToBytes(int64_t elements, int64_t bits) {
   const int64_t product = Times({elements, bits});

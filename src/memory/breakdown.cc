@@ -74,7 +74,7 @@ std::vector<MemoryShare> SharesByKind(const MemoryModel& model) {
       share = shares.insert(shares.end(), {.name = name, .note = note});
     }
     share->count += c.count;
-    share->bytes = Plus(share->bytes, Times({c.count, c.stored}));
+    share->bytes = SaturatingAdd(share->bytes, Times({c.count, c.stored}));
     share->largest = std::max(share->largest, c.stored);
   }
   SortByBytes(shares);
@@ -114,7 +114,7 @@ std::vector<MemoryShare> SharesByLayer(const Examination& exam) {
       const int64_t layer = star == std::string::npos ? -1 : LayerOf(exam.inventory.modules[number].stem);
       MemoryShare& share = layers[{group, layer}];
       share.count += exam.inventory.modules[number].count;
-      share.bytes = Plus(share.bytes, bytes);
+      share.bytes = SaturatingAdd(share.bytes, bytes);
       share.largest = std::max(share.largest, bytes);
     }
   }
@@ -142,7 +142,8 @@ std::vector<MemorySaving> Savings(const MemoryModel& model) {
         {"output head quantized to 4 bits: it is tied to the embedding, so a second copy is added", -packed});
   }
   int64_t artefacts = 0;
-  for (const WeightClass& c : model.weights.classes) artefacts = Plus(artefacts, Times({c.count, c.artefact_bytes}));
+  for (const WeightClass& c : model.weights.classes)
+    artefacts = SaturatingAdd(artefacts, Times({c.count, c.artefact_bytes}));
   if (artefacts > 0) savings.push_back({"zero-filled biases that the architecture lacks, dropped", artefacts});
   return savings;
 }

@@ -204,7 +204,7 @@ class Estimator {
     if (!query_.new_tokens) list.push_back("no --new-tokens: the answer lies within the context");
     if (query_.kv_dtype == "auto") list.push_back("no --kv-dtype: 16 bits an element of the KV cache");
     if (model_.arch.max_position && !model_.arch.max_position_assumed &&
-        Plus(run_.context, run_.new_tokens) > *model_.arch.max_position) {
+        SaturatingAdd(run_.context, run_.new_tokens) > *model_.arch.max_position) {
       list.push_back("the context is longer than the model's " +
                      FormatCount(static_cast<uint64_t>(*model_.arch.max_position)) + " positions");
     }

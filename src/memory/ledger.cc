@@ -22,7 +22,7 @@ struct Moment {
   std::vector<Item> items;
   int64_t total() const {
     int64_t sum = 0;
-    for (const Item& item : items) sum = Plus(sum, item.bytes);
+    for (const Item& item : items) sum = SaturatingAdd(sum, item.bytes);
     return sum;
   }
 };
@@ -35,7 +35,7 @@ class Ledger {
   Ledger(const PricedWeights& weights, const ArchFacts& arch, const RuntimeRow& runtime, const RunShape& run,
          std::vector<std::string>* left_out)
       : weights_(weights), arch_(arch), runtime_(runtime), run_(run), left_out_(left_out) {
-    tokens_ = Plus(run.context, run.new_tokens);
+    tokens_ = SaturatingAdd(run.context, run.new_tokens);
   }
 
   MemoryPeak Run() {
@@ -77,8 +77,8 @@ class Ledger {
     line.bytes = item.share == Share::kEach ? Times({item.bytes, run_.gpus}) : item.bytes;
     line.at_peak = at_peak;
     if (at_peak) {
-      total_ = Plus(total_, line.bytes);
-      per_gpu_ = Plus(per_gpu_, line.per_gpu);
+      total_ = SaturatingAdd(total_, line.bytes);
+      per_gpu_ = SaturatingAdd(per_gpu_, line.per_gpu);
     }
     peak_.lines.push_back(std::move(line));
   }
@@ -92,7 +92,7 @@ class Ledger {
     if (run_.gpus == 1) return;
     if (run_.tensor_parallel) {
       const int64_t more = Times({weights_.replicated, run_.gpus - 1}) / run_.gpus;
-      per_gpu_ = Plus(per_gpu_, more);
+      per_gpu_ = SaturatingAdd(per_gpu_, more);
       peak_.lines.push_back({.id = "weights_replicated",
                              .title = "vectors on every card",
                              .bytes = Times({weights_.replicated, run_.gpus - 1}),
@@ -100,10 +100,10 @@ class Ledger {
                              .formula = "norms and biases are kept whole on each card",
                              .source = std::string(kHeaders),
                              .at_peak = true});
-      total_ = Plus(total_, Times({weights_.replicated, run_.gpus - 1}));
+      total_ = SaturatingAdd(total_, Times({weights_.replicated, run_.gpus - 1}));
     } else if (arch_.layers) {
       const int64_t uneven = weights_.in_layers / *arch_.layers;
-      per_gpu_ = Plus(per_gpu_, uneven);
+      per_gpu_ = SaturatingAdd(per_gpu_, uneven);
       peak_.lines.push_back({.id = "weights_uneven",
                              .title = "uneven share of the layers",
                              .bytes = 0,
@@ -119,7 +119,7 @@ class Ledger {
     int64_t bytes = Times({2, weights_.largest_matrix});
     std::string formula = fmt::format("one dequantized matrix: 2 x {} elements", weights_.largest_matrix);
     if (runtime_.kernel == Kernel::kExllamaV2) {
-      bytes = Plus(bytes, Times({weights_.widest_output, 2048, 8, 4}));
+      bytes = SaturatingAdd(bytes, Times({weights_.widest_output, 2048, 8, 4}));
       formula += fmt::format(", and a forward buffer of {} x 2048 x 8 x 4", weights_.widest_output);
     }
     Add({"scratch", "kernel scratch", formula, bytes, Share::kEach},
@@ -209,7 +209,7 @@ class Ledger {
   }
 
   int64_t ActivationBytes(int64_t tokens) const {
-    return Times({2, Plus(Times({3, *arch_.intermediate}), Times({4, *arch_.hidden})), tokens});
+    return Times({2, SaturatingAdd(Times({3, *arch_.intermediate}), Times({4, *arch_.hidden})), tokens});
   }
 
   std::vector<Moment> CurrentMoments() {

@@ -39,7 +39,7 @@ std::vector<Term> Bases(const MemoryModel& model) {
     const PricedWeights weights = PriceWeights(model.weights, model.arch, precision);
     if (!weights.complete || weights.total <= 0) return;
     // Library workspaces may or may not have been allocated.
-    bases.push_back({std::move(text), weights.total, Plus(weights.total, FromGiB(kWorkspaceGiB)), 0});
+    bases.push_back({std::move(text), weights.total, SaturatingAdd(weights.total, FromGiB(kWorkspaceGiB)), 0});
   };
   add("weights as they are", Precision::kAsIs);
   if (model.quantized) {
@@ -77,13 +77,13 @@ void Combine(const std::vector<std::vector<Term>>& choices, size_t at, const Ter
     const int64_t reserve = weights_high / 100 * 3;
     out.push_back({.text = sum.text + " + allocator reserve (memory_reserved, up to 3 %)",
                    .low = sum.low,
-                   .high = Plus(sum.high, reserve),
-                   .score = Score(observed, sum.low, Plus(sum.high, reserve), sum.cost + 0.5)});
+                   .high = SaturatingAdd(sum.high, reserve),
+                   .score = Score(observed, sum.low, SaturatingAdd(sum.high, reserve), sum.cost + 0.5)});
     return;
   }
   Combine(choices, at + 1, sum, observed, weights_high, out);
   for (const Term& term : choices[at]) {
-    const Term more{sum.text + " + " + term.text, Plus(sum.low, term.low), Plus(sum.high, term.high),
+    const Term more{sum.text + " + " + term.text, SaturatingAdd(sum.low, term.low), SaturatingAdd(sum.high, term.high),
                     sum.cost + term.cost};
     Combine(choices, at + 1, more, observed, weights_high, out);
   }

@@ -62,16 +62,16 @@ PricedWeights PriceWeights(const WeightTable& weights, const ArchFacts& arch, Pr
       continue;
     }
     if (IsTiedCopy(c, arch.tied) && !keeps_copy) {
-      out.load_extra = Plus(out.load_extra, *size);
+      out.load_extra = SaturatingAdd(out.load_extra, *size);
       continue;
     }
     const int code_bits = CodeBits(c, precision);
     const size_t part = PartOf(c, code_bits > 0);
-    bytes[part] = Plus(bytes[part], *size);
+    bytes[part] = SaturatingAdd(bytes[part], *size);
     modules[part] += c.count;
-    out.total = Plus(out.total, *size);
-    if (c.pattern.find(".*") != std::string::npos) out.in_layers = Plus(out.in_layers, *size);
-    if (c.elements == 0) out.replicated = Plus(out.replicated, *size);
+    out.total = SaturatingAdd(out.total, *size);
+    if (c.pattern.find(".*") != std::string::npos) out.in_layers = SaturatingAdd(out.in_layers, *size);
+    if (c.elements == 0) out.replicated = SaturatingAdd(out.replicated, *size);
     const bool gptq = precision != Precision::kAsIs || IsGptqFormat(c);
     if (code_bits == 4 && gptq) {
       out.gptq4 = true;

@@ -63,7 +63,7 @@ class Reader {
     for (uint32_t id = 0; id < source_.inventory.classes.size(); ++id) table_.classes.push_back(ReadClass(id));
     for (const ShardHeader& shard : source_.tensors.shards) {
       const int64_t size = std::max<int64_t>(shard.identity.size, 0);
-      table_.read_bytes = Plus(table_.read_bytes, size);
+      table_.read_bytes = SaturatingAdd(table_.read_bytes, size);
       table_.largest_file = std::max(table_.largest_file, size);
     }
     for (const ShardHeader& shard : source_.tensors.shards) table_.missing_files += !shard.readable;
@@ -79,7 +79,7 @@ class Reader {
     const Module& module = source_.inventory.modules[from.representative];
     WeightClass c{.pattern = from.pattern, .role = WeightRoleOf(from.pattern), .count = from.count};
     for (const Component& component : source_.inventory.components(module)) {
-      c.stored = Plus(c.stored, ClampToInt64(source_.tensors.at(component.tensor).bytes()));
+      c.stored = SaturatingAdd(c.stored, ClampToInt64(source_.tensors.at(component.tensor).bytes()));
     }
     if (from.format < 0) {
       ReadDense(module, c);
@@ -100,17 +100,17 @@ class Reader {
       const int64_t elements = ElementsOf(tensor);
       const int64_t bytes = ClampToInt64(tensor.bytes());
       if (!IsFloat(tensor.dtype)) {
-        c.other_bytes = Plus(c.other_bytes, bytes);
+        c.other_bytes = SaturatingAdd(c.other_bytes, bytes);
         // Codes that no fingerprint knows: what they stand for cannot be told.
         const bool packed = tensor.rank >= 2 && c.role != WeightRole::kOther && tensor.dtype != Dtype::kBool;
         if (packed) c.elements.reset();
       } else if (tensor.rank >= 2) {
-        if (c.elements) c.elements = Plus(*c.elements, elements);
+        if (c.elements) c.elements = SaturatingAdd(*c.elements, elements);
         if (elements > largest) TakeShape(tensor, c);
         largest = std::max(largest, elements);
         c.float_bytes = BitsOf(tensor.dtype) / 8;
       } else {
-        c.vector_elements = Plus(c.vector_elements, elements);
+        c.vector_elements = SaturatingAdd(c.vector_elements, elements);
         if (largest == 0) c.float_bytes = BitsOf(tensor.dtype) / 8;
       }
     }
@@ -201,7 +201,7 @@ class Reader {
     if (!real && IsZeroBias(id)) real = false;
     if (real == false) {
       c.artefact_bytes = ClampToInt64(bias->bytes());
-      artefacts_ = Plus(artefacts_, Times({c.artefact_bytes, c.count}));
+      artefacts_ = SaturatingAdd(artefacts_, Times({c.artefact_bytes, c.count}));
       return;
     }
     c.vector_elements = ElementsOf(*bias);
@@ -262,11 +262,11 @@ int64_t GptqBytes(const WeightClass& c, int bits) {
                                               .bias = false})});
   }
   const int64_t codes = BitsToBytes(*c.elements, bits);
-  return Plus(codes, BitsToBytes(*c.elements / 128, 16 + bits));
+  return SaturatingAdd(codes, BitsToBytes(*c.elements / 128, 16 + bits));
 }
 
 int64_t FloatBytes(const WeightClass& c, int64_t width) {
-  return Plus(Times({Plus(*c.elements, c.vector_elements), width}), c.other_bytes);
+  return SaturatingAdd(Times({SaturatingAdd(*c.elements, c.vector_elements), width}), c.other_bytes);
 }
 
 }  // namespace
@@ -286,7 +286,7 @@ std::optional<int64_t> BytesAt(const WeightClass& c, Precision precision) {
     case Precision::kInt4:
       if (c.linear) {
         const int64_t matrix = GptqBytes(c, precision == Precision::kInt8 ? 8 : 4);
-        return Times({c.count, Plus(matrix, Plus(Times({c.vector_elements, 2}), c.other_bytes))});
+        return Times({c.count, SaturatingAdd(matrix, SaturatingAdd(Times({c.vector_elements, 2}), c.other_bytes))});
       }
       [[fallthrough]];
     default:

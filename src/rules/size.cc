@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "model/sizes.h"
 #include "rules/checks.h"
@@ -15,29 +16,17 @@
 namespace gptq_doctor {
 namespace {
 
-int64_t Clamp(uint64_t value) { return static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX)); }
-
-int64_t Plus(int64_t a, int64_t b) {
-  int64_t out = 0;
-  return __builtin_add_overflow(a, b, &out) ? INT64_MAX : out;
-}
-
-int64_t Times(int64_t a, int64_t b) {
-  int64_t out = 0;
-  return __builtin_mul_overflow(a, b, &out) ? INT64_MAX : out;
-}
-
 // All members of a dense class at two bytes an element.
 int64_t HalfBytesOf(const Examination& exam, const ModuleClass& cls) {
   int64_t bytes = 0;
   for (const Component& component : exam.inventory.components(exam.inventory.modules[cls.representative])) {
     const TensorRecord& tensor = exam.tensors.at(component.tensor);
-    int64_t one = Clamp(tensor.bytes());
+    int64_t one = ClampToInt64(tensor.bytes());
     if (IsFloat(tensor.dtype) && BitsOf(tensor.dtype) > 0)
-      one = Clamp(tensor.bytes() / static_cast<uint64_t>(BitsOf(tensor.dtype)) * 16);
-    bytes = Plus(bytes, one);
+      one = ClampToInt64(tensor.bytes() / static_cast<uint64_t>(BitsOf(tensor.dtype)) * 16);
+    bytes = SaturatingAdd(bytes, one);
   }
-  return Times(bytes, cls.count);
+  return SaturatingMul(bytes, cls.count);
 }
 
 int64_t QuantizedBytesOf(const Examination& exam, uint32_t class_id, const ClassFacts& facts) {
@@ -50,17 +39,17 @@ int64_t QuantizedBytesOf(const Examination& exam, uint32_t class_id, const Class
                           .pack_bits = facts.pack_bits,
                           .g_idx = exam.inventory.Find(exam.tensors, module, kGIdx) != nullptr,
                           .bias = exam.inventory.Find(exam.tensors, module, kBias) != nullptr};
-  return Times(QuantizedBytes(shape), cls.count);
+  return SaturatingMul(QuantizedBytes(shape), cls.count);
 }
 
 int64_t AsIfQuantized(const Examination& exam, uint32_t class_id, int bits, int64_t group_size) {
   const TensorRecord* weight = exam.inventory.Find(exam.tensors, Representative(exam, class_id), kWeight);
   if (weight == nullptr || weight->rank != 2) return 0;
-  const ModuleShape shape{.in_features = Clamp(weight->dims()[1]),
-                          .out_features = Clamp(weight->dims()[0]),
+  const ModuleShape shape{.in_features = ClampToInt64(weight->dims()[1]),
+                          .out_features = ClampToInt64(weight->dims()[0]),
                           .bits = bits,
                           .group_size = group_size};
-  return Times(QuantizedBytes(shape), exam.inventory.classes[class_id].count);
+  return SaturatingMul(QuantizedBytes(shape), exam.inventory.classes[class_id].count);
 }
 
 // What the tensors would take if the settings were carried out; 0 where that cannot be said.
@@ -75,13 +64,13 @@ int64_t PromisedBytes(const RuleInput& input) {
     if (IsGptqClass(exam, c)) {
       const ClassFacts& facts = exam.quant.classes[c];
       if (!facts.bits || facts.in_features <= 0 || facts.out_features <= 0) return 0;
-      promised = Plus(promised, QuantizedBytesOf(exam, c, facts));
+      promised = SaturatingAdd(promised, QuantizedBytesOf(exam, c, facts));
     } else if (cls.format >= 0) {
-      promised = Plus(promised, cls.bytes);
+      promised = SaturatingAdd(promised, cls.bytes);
     } else if (std::find(undeclared.begin(), undeclared.end(), c) != undeclared.end()) {
-      promised = Plus(promised, AsIfQuantized(exam, c, *base.bits, base.group_size.value_or(-1)));
+      promised = SaturatingAdd(promised, AsIfQuantized(exam, c, *base.bits, base.group_size.value_or(-1)));
     } else {
-      promised = Plus(promised, HalfBytesOf(exam, cls));
+      promised = SaturatingAdd(promised, HalfBytesOf(exam, cls));
     }
   }
   return promised;
@@ -94,9 +83,9 @@ int64_t PromisedOfDense(const RuleInput& input, const QuantConfigFile& file) {
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     const ModuleClass& cls = exam.inventory.classes[c];
     const bool in_block = cls.pattern.find(".*.") != std::string::npos && IsDenseLinear(exam, c);
-    promised =
-        Plus(promised, in_block ? AsIfQuantized(exam, c, *file.settings.bits, file.settings.group_size.value_or(-1))
-                                : HalfBytesOf(exam, cls));
+    promised = SaturatingAdd(
+        promised, in_block ? AsIfQuantized(exam, c, *file.settings.bits, file.settings.group_size.value_or(-1))
+                           : HalfBytesOf(exam, cls));
   }
   return promised;
 }
@@ -109,7 +98,7 @@ int64_t WideDenseBytes(const Examination& exam) {
   for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
     const ModuleClass& cls = exam.inventory.classes[c];
     const TensorRecord* weight = exam.inventory.Find(exam.tensors, Representative(exam, c), kWeight);
-    if (cls.format < 0 && weight != nullptr && weight->dtype == Dtype::kF32) bytes = Plus(bytes, cls.bytes);
+    if (cls.format < 0 && weight != nullptr && weight->dtype == Dtype::kF32) bytes = SaturatingAdd(bytes, cls.bytes);
   }
   return bytes;
 }
