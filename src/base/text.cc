@@ -170,6 +170,14 @@ std::string EscapeXml(std::string_view text) {
 std::string EscapeWorkflowData(std::string_view text) { return EscapeWorkflow(text, false); }
 std::string EscapeWorkflowProperty(std::string_view text) { return EscapeWorkflow(text, true); }
 
+std::string LowerAscii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::string ShellQuote(std::string_view text) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

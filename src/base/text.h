@@ -22,6 +22,7 @@ std::string EscapeXml(std::string_view text);  // element text and attribute val
 std::string EscapeWorkflowData(std::string_view text);      // GitHub `::error ...::data`
 std::string EscapeWorkflowProperty(std::string_view text);  // GitHub `::error file=property`
 std::string ShellQuote(std::string_view text);              // single-quoted where anything needs it
+std::string LowerAscii(std::string_view text);              // A to Z alone
 bool IsValidUtf8(std::string_view text);
 std::string ToValidUtf8(std::string_view text);  // invalid bytes become U+FFFD
 

@@ -8,21 +8,13 @@
 namespace gptq_doctor {
 namespace {
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return out;
-}
-
 bool HasKey(const JsonValue& object, std::string_view key) { return object.Find(key) != nullptr; }
 
 // Another method's settings that do not name their method.
 std::string UnnamedFamily(const JsonValue& object) {
   const JsonValue* version = object.Find("version");
   const std::string* text = version == nullptr ? nullptr : version->AsString();
-  const std::string lower = text == nullptr ? "" : Lower(*text);
+  const std::string lower = text == nullptr ? "" : LowerAscii(*text);
   // AutoAWQ's quant_config.json.
   if (lower.starts_with("gem") && (HasKey(object, "zero_point") || HasKey(object, "w_bit"))) return "awq";
   if (HasKey(object, "load_in_4bit") || HasKey(object, "load_in_8bit")) return "bitsandbytes";
@@ -65,7 +57,7 @@ void AddGaps(const JsonValue& object, QuantConfigFile& out) {
   if (!s.group_size) {
     add("group_size", "AutoGPTQ takes -1 for it, GPTQModel and transformers 128, and vLLM stops");
   }
-  const bool auto_round = out.quant_method && Lower(*out.quant_method).find("round") != std::string::npos;
+  const bool auto_round = out.quant_method && LowerAscii(*out.quant_method).find("round") != std::string::npos;
   if (!s.desc_act && !auto_round) {
     add("desc_act", "AutoGPTQ and GPTQModel before 5 take true for it, transformers false, and vLLM stops");
   }

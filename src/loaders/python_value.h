@@ -11,7 +11,6 @@
 
 namespace gptq_doctor {
 
-std::string LowerAscii(std::string_view text);  // A to Z alone
 // "NoneType", "bool", "int", "float", "str", "list", "dict".
 std::string_view PythonType(const JsonValue& value);
 // The number that Python compares equal to the value: of numbers and booleans (true is 1), else nothing.

@@ -3,16 +3,10 @@
 
 #include "model/model_dir.h"
 
+#include "base/text.h"
+
 namespace gptq_doctor {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 template <size_t kCount>
 bool IsOneOf(std::string_view name, const std::string_view (&names)[kCount]) {
@@ -86,7 +80,7 @@ const char* ToString(FileRole role) {
 }
 
 FileRole RoleOf(std::string_view name) {
-  const std::string lower_path = Lower(name);
+  const std::string lower_path = LowerAscii(name);
   const size_t slash = lower_path.rfind('/');
   const std::string_view lower = std::string_view(lower_path).substr(slash == std::string::npos ? 0 : slash + 1);
   if (EndsInOneOf(lower, kPartialEnds)) return FileRole::kPartial;

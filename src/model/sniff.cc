@@ -38,13 +38,6 @@ constexpr Magic kMagics[] = {
      ContentKind::kUnknown, "an ELF binary"},
 };
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(c < 0x80 ? std::tolower(c) : c); });
-  return out;
-}
-
 std::string_view SkipBlank(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   while (!text.empty() && IsJsonSpace(text.front())) text.remove_prefix(1);
@@ -138,7 +131,7 @@ bool SniffZip(std::string_view head, Sniffed* out) {
 bool SniffText(std::string_view head, Sniffed* out) {
   if (!IsText(head)) return false;
   const std::string_view text = SkipBlank(head);
-  const std::string lower = Lower(text.substr(0, 64));
+  const std::string lower = LowerAscii(text.substr(0, 64));
   if (lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.starts_with("<head")) {
     out->kind = ContentKind::kHtml;
     out->what = "an HTML page";
