@@ -67,6 +67,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/quant_config_files.cc
   src/gptq/quant_config_reader.cc
   src/gptq/quant_config_writer.cc
+  src/gptq/setting_values.cc
   src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
   src/infer/assemble.cc

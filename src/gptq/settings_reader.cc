@@ -5,33 +5,10 @@
 
 #include "base/text.h"
 #include "gptq/key_table.h"
+#include "gptq/setting_values.h"
 
 namespace gptq_doctor {
 namespace {
-
-constexpr size_t kMaxProblems = 100;
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return out;
-}
-
-std::string PointerPart(std::string_view key) {
-  std::string out = "/";
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 std::string Show(int64_t value) { return std::to_string(value); }
 std::string Show(bool value) { return value ? "true" : "false"; }
@@ -47,12 +24,12 @@ std::string AutoRoundFamily(std::string_view packing) {
 
 class SettingsReader {
  public:
-  SettingsReader(QuantConfigFile& out, const JsonValue& object) : out_(out), object_(object) {}
+  SettingsReader(QuantConfigFile& out, const JsonValue& object) : out_(out), object_(object), values_(out) {}
 
-  void Read() {
+  SettingsReading Read() {
     for (const JsonMember& member : object_.members) {
       rows_.push_back(FindKeyRow(member.key));
-      out_.keys.emplace_back(member.key, Spelled(member.value));
+      out_.keys.emplace_back(member.key, values_.Spelled(member.value));
       if (rows_.back() == nullptr) {
         out_.unknown.push_back(member.key);
       } else if (rows_.back()->field != ConfigField::kNone && member.key != CanonicalKey(rows_.back()->field)) {
@@ -68,34 +45,10 @@ class SettingsReader {
     ReadDynamic();
     CheckDamp();
     CheckGroupAware();
+    return {.impossible = values_.impossible(), .contradictory = values_.contradictory()};
   }
-
-  bool impossible() const { return impossible_; }
-  bool contradictory() const { return contradictory_; }
 
  private:
-  std::string Spelled(const JsonValue& value) const {
-    return out_.text.substr(value.range.begin, value.range.end - value.range.begin);
-  }
-
-  void AddProblem(const JsonMember& member, std::string message, bool contradiction = false) {
-    contradictory_ |= contradiction;
-    if (out_.problems.size() >= kMaxProblems) return;  // each place costs a pass over the text
-    out_.problems.push_back({.key = member.key,
-                             .pointer = out_.pointer + PointerPart(member.key),
-                             .message = std::move(message),
-                             .place = PlaceOf(out_.text, member.value.range.begin),
-                             .contradiction = contradiction});
-  }
-
-  void AddImpossible(const JsonMember& member, std::string_view wanted) {
-    AddProblem(member,
-               Name(member) + " is " + EscapeTerminal(Spelled(member.value), 40) + ", not " + std::string(wanted));
-    impossible_ = true;
-  }
-
-  static std::string Name(const JsonMember& member) { return EscapeTerminal(member.key, 60); }
-
   // Every member that stands for `field`, in file order; `parse` gives its value. The canonical key wins, then the last
   // one; other values are contradictions.
   template <typename T, typename Parse>
@@ -107,11 +60,11 @@ class SettingsReader {
       const std::optional<T> value = parse(member, *rows_[i]);
       if (!value) continue;
       if (chosen != nullptr && *into != *value) {
-        const std::string how = chosen->key == member.key ? Name(member) + " stands twice, as " + Show(*into) +
+        const std::string how = chosen->key == member.key ? SettingName(member) + " stands twice, as " + Show(*into) +
                                                                 " and as " + Show(*value) + ": readers take the last"
-                                                          : Name(member) + " says " + Show(*value) + " and " +
-                                                                Name(*chosen) + " " + Show(*into);
-        AddProblem(member, how, true);
+                                                          : SettingName(member) + " says " + Show(*value) + " and " +
+                                                                SettingName(*chosen) + " " + Show(*into);
+        values_.AddProblem(member, how, true);
       }
       const std::string_view canonical = CanonicalKey(field);
       if (chosen != nullptr && chosen->key == canonical && member.key != canonical) continue;
@@ -120,81 +73,22 @@ class SettingsReader {
     }
   }
 
-  std::optional<int64_t> ParseInt(const JsonMember& member) {
-    const JsonValue& value = member.value;
-    if (const auto plain = value.AsInt()) return plain;
-    if (const auto whole = value.AsIntegral()) {
-      AddProblem(member, Name(member) + " is " + Spelled(value) + ", not an integer");
-      return whole;
-    }
-    if (value.kind == JsonKind::kNull) {
-      AddProblem(member, Name(member) + " is null");
-      return std::nullopt;
-    }
-    if (const std::string* text = value.AsString()) {
-      const bool negative = text->starts_with('-');
-      const std::string digits = text->substr(negative ? 1 : 0);
-      if (!digits.empty() && digits.size() < 10 && digits.find_first_not_of("0123456789") == std::string::npos) {
-        // GPTQModel config.py since 6.0 takes digit strings for bits.
-        AddProblem(member, Name(member) + " is the string " + JsonQuote(*text) +
-                               ", not a number: only GPTQModel 6 and later take one, and only for bits");
-        const int64_t number = std::stoll(digits);
-        return negative ? -number : number;
-      }
-    }
-    AddImpossible(member, "an integer");
-    return std::nullopt;
-  }
-
-  // `null_matters`: some loader stops on or misreads a null.
-  std::optional<bool> ParseBool(const JsonMember& member, bool null_matters) {
-    const JsonValue& value = member.value;
-    if (const auto plain = value.AsBool()) return plain;
-    if (value.kind == JsonKind::kNull) {
-      if (null_matters) AddProblem(member, Name(member) + " is null");
-      return std::nullopt;
-    }
-    if (const auto number = value.AsInt(); number && (*number == 0 || *number == 1)) {
-      AddProblem(member, Name(member) + " is " + Spelled(value) + ", not true or false");
-      return *number == 1;
-    }
-    if (const std::string* text = value.AsString()) {
-      const std::string lower = Lower(*text);
-      if (lower == "true" || lower == "false") {
-        AddProblem(member, Name(member) + " is the string " + JsonQuote(*text) +
-                               ": Python takes every string that is not empty for true");
-        return lower == "true";
-      }
-    }
-    AddImpossible(member, "true or false");
-    return std::nullopt;
-  }
-
-  std::optional<std::string> ParseString(const JsonMember& member, std::string_view null_effect) {
-    if (const std::string* text = member.value.AsString()) return *text;
-    if (member.value.kind == JsonKind::kNull) {
-      if (!null_effect.empty()) AddProblem(member, Name(member) + " is null: " + std::string(null_effect));
-      return std::nullopt;
-    }
-    AddImpossible(member, "a string");
-    return std::nullopt;
-  }
-
   void ReadMethod() {
     std::optional<std::string> method;
     ReadField(ConfigField::kMethod, method, [this](const JsonMember& member, const KeyRow& row) {
       if (row.key == "quant_format") return std::optional<std::string>();  // of compressed-tensors and GPTQModel's gate
-      return ParseString(member, "");
+      return values_.ParseString(member, "");
     });
     if (!method) return;
     out_.quant_method = *method;
-    const std::string lower = Lower(*method);
+    const std::string lower = LowerAscii(*method);
     const MethodRow* row = FindMethodRow(lower);
     out_.method_family = row != nullptr ? std::string(row->family) : lower;
     if (row != nullptr && !row->format.empty()) method_format_ = row->format;
     if (row != nullptr && lower != *method) {
       if (const JsonMember* member = Member("quant_method")) {
-        AddProblem(*member, "quant_method is " + JsonQuote(*method) + ": transformers knows it in lower case only");
+        values_.AddProblem(*member,
+                           "quant_method is " + JsonQuote(*method) + ": transformers knows it in lower case only");
       }
     }
     if (lower.find("round") == std::string::npos) return;
@@ -206,20 +100,20 @@ class SettingsReader {
   void ReadNumbers() {
     std::optional<int64_t> bits, group_size;
     ReadField(ConfigField::kBits, bits, [this](const JsonMember& member, const KeyRow&) {
-      std::optional<int64_t> value = ParseInt(member);
+      std::optional<int64_t> value = values_.ParseInt(member);
       if (value && (*value < 2 || *value > 8) && IsGptqFamily()) {
-        AddProblem(member, Name(member) + " is " + Show(*value) + ": GPTQ stores 2 to 8 bits");
-        impossible_ = true;
+        values_.AddProblem(member, SettingName(member) + " is " + Show(*value) + ": GPTQ stores 2 to 8 bits");
+        values_.MarkImpossible();
         value.reset();
       }
       return value;
     });
     if (bits && *bits > 0 && *bits <= 64) out_.settings.bits = static_cast<int>(*bits);
     ReadField(ConfigField::kGroupSize, group_size, [this](const JsonMember& member, const KeyRow&) {
-      std::optional<int64_t> value = ParseInt(member);
+      std::optional<int64_t> value = values_.ParseInt(member);
       if (value && *value != -1 && *value <= 0 && IsGptqFamily()) {
-        AddProblem(member, Name(member) + " is " + Show(*value) + ": it must be -1 or greater than 0");
-        impossible_ = true;
+        values_.AddProblem(member, SettingName(member) + " is " + Show(*value) + ": it must be -1 or greater than 0");
+        values_.MarkImpossible();
         value.reset();
       }
       return value;
@@ -232,18 +126,18 @@ class SettingsReader {
   void ReadBooleans() {
     Quantization& s = out_.settings;
     ReadField(ConfigField::kSym, s.sym, [this](const JsonMember& member, const KeyRow& row) {
-      if (row.key != "zero_point") return ParseBool(member, true);
+      if (row.key != "zero_point") return values_.ParseBool(member, true);
       // GPTQModel since 5: sym = not zero_point. To others it is a key of AWQ.
       std::optional<bool> value = member.value.AsBool();
       if (value) value = !*value;
       return IsGptqFamily() ? value : std::nullopt;
     });
     ReadField(ConfigField::kDescAct, s.desc_act,
-              [this](const JsonMember& member, const KeyRow&) { return ParseBool(member, true); });
+              [this](const JsonMember& member, const KeyRow&) { return values_.ParseBool(member, true); });
     ReadField(ConfigField::kLmHead, s.lm_head,
-              [this](const JsonMember& member, const KeyRow&) { return ParseBool(member, false); });
+              [this](const JsonMember& member, const KeyRow&) { return values_.ParseBool(member, false); });
     ReadField(ConfigField::kStaticGroups, s.static_groups,
-              [this](const JsonMember& member, const KeyRow&) { return ParseBool(member, false); });
+              [this](const JsonMember& member, const KeyRow&) { return values_.ParseBool(member, false); });
   }
 
   void ReadFormat() {
@@ -254,24 +148,24 @@ class SettingsReader {
     ReadField(ConfigField::kCheckpointFormat, format,
               [&](const JsonMember& member, const KeyRow& row) -> std::optional<std::string> {
                 if (row.key == "is_marlin_format") {
-                  const std::optional<bool> marlin = ParseBool(member, false);
+                  const std::optional<bool> marlin = values_.ParseBool(member, false);
                   return marlin == true ? std::optional<std::string>("marlin") : std::nullopt;
                 }
                 // transformers 4.48 to 4.57 lower-cases checkpoint_format, 5 both, without looking for null.
-                const std::optional<std::string> value = ParseString(member, "transformers stops on it");
+                const std::optional<std::string> value = values_.ParseString(member, "transformers stops on it");
                 if (!value) return std::nullopt;
-                const std::string lower = Lower(*value);
+                const std::string lower = LowerAscii(*value);
                 if (row.key == "packing_format" || lower.find(':') != std::string::npos) {
                   const std::string_view implied = AutoRoundFormat(lower);
                   return implied.empty() ? std::nullopt : std::optional<std::string>(implied);
                 }
                 if (lower != *value) {
-                  AddProblem(member, Name(member) + " is " + JsonQuote(*value) +
-                                         ": GPTQModel before 5 knows it in lower case only");
+                  values_.AddProblem(member, SettingName(member) + " is " + JsonQuote(*value) +
+                                                 ": GPTQModel before 5 knows it in lower case only");
                 }
                 if (std::ranges::find(kKnown, lower) == kKnown.end()) {
-                  AddProblem(member, Name(member) + " is " + EscapeTerminal(JsonQuote(*value), 60) +
-                                         ", a format that no loader knows");
+                  values_.AddProblem(member, SettingName(member) + " is " + EscapeTerminal(JsonQuote(*value), 60) +
+                                                 ", a format that no loader knows");
                 }
                 return lower;
               });
@@ -282,35 +176,24 @@ class SettingsReader {
       const JsonMember* member = Member("quant_method");
       if (member == nullptr) member = Member("method");
       if (member != nullptr) {
-        AddProblem(*member,
-                   Name(*member) + " " + JsonQuote(*out_.quant_method) + " means the format " + method_format_ +
-                       ", and checkpoint_format says " + *format,
-                   true);
+        values_.AddProblem(*member,
+                           SettingName(*member) + " " + JsonQuote(*out_.quant_method) + " means the format " +
+                               method_format_ + ", and checkpoint_format says " + *format,
+                           true);
       }
     }
   }
 
   void ReadStrings() {
     ReadField(ConfigField::kPackDtype, out_.settings.pack_dtype,
-              [this](const JsonMember& member, const KeyRow&) { return ParsePackDtype(member); });
+              [this](const JsonMember& member, const KeyRow&) { return values_.ParsePackDtype(member); });
     const JsonMember* version = Member("version");
     const std::string* text = version == nullptr ? nullptr : version->value.AsString();
-    if (text != nullptr && Lower(*text) == "gemm" && out_.method_family == "gptq") {
-      AddProblem(*version,
-                 "version is " + JsonQuote(*text) + ", which AutoGPTQ takes for AWQ, and quant_method says GPTQ", true);
+    if (text != nullptr && LowerAscii(*text) == "gemm" && out_.method_family == "gptq") {
+      values_.AddProblem(
+          *version, "version is " + JsonQuote(*text) + ", which AutoGPTQ takes for AWQ, and quant_method says GPTQ",
+          true);
     }
-  }
-
-  std::optional<std::string> ParsePackDtype(const JsonMember& member) {
-    std::optional<std::string> value = ParseString(member, "");
-    if (!value) return value;
-    if (value->starts_with("torch.")) value->erase(0, 6);
-    for (const char* known : {"int8", "int16", "int32", "int64"}) {
-      if (*value == known) return value;
-    }
-    AddProblem(member,
-               Name(member) + " is " + EscapeTerminal(JsonQuote(*value), 60) + ", not int8, int16, int32 or int64");
-    return std::nullopt;
   }
 
   // GPTQModel since 1.x nests what loading does not need under `meta`.
@@ -319,7 +202,7 @@ class SettingsReader {
     if (member == nullptr) return;
     const JsonValue& meta = member->value;
     if (!meta.IsObject()) {
-      if (meta.kind != JsonKind::kNull) AddProblem(*member, "meta is not an object");
+      if (meta.kind != JsonKind::kNull) values_.AddProblem(*member, "meta is not an object");
       return;
     }
     if (const JsonValue* quantizer = meta.Find("quantizer")) {
@@ -333,7 +216,7 @@ class SettingsReader {
       if (inner.key == "static_groups" && !out_.settings.static_groups && inner.value.AsBool()) {
         out_.settings.static_groups = inner.value.AsBool();
       } else if (inner.key == "pack_dtype" && !out_.settings.pack_dtype && inner.value.AsString() != nullptr) {
-        out_.settings.pack_dtype = ParsePackDtype(inner);
+        out_.settings.pack_dtype = values_.ParsePackDtype(inner);
       }
     }
   }
@@ -344,7 +227,7 @@ class SettingsReader {
       const JsonMember& member = object_.members[i];
       const bool empty = member.value.kind == JsonKind::kNull || member.value.AsBool() == false;
       if (!member.value.IsObject()) {
-        if (!empty) AddImpossible(member, "an object of patterns");
+        if (!empty) values_.AddImpossible(member, "an object of patterns");
         continue;
       }
       for (const JsonMember& entry : member.value.members) {
@@ -391,23 +274,23 @@ class SettingsReader {
   void ReadOverrides(const JsonMember& entry, DynamicRule& rule) {
     if (rule.exclude) return;
     if (!entry.value.IsObject()) {
-      AddProblem(entry, "dynamic entry " + EscapeTerminal(entry.key, 60) + " is not an object of settings");
+      values_.AddProblem(entry, "dynamic entry " + EscapeTerminal(entry.key, 60) + " is not an object of settings");
       return;
     }
     for (const JsonMember& member : entry.value.members) {
       if (member.key == "bits") {
-        const std::optional<int64_t> bits = ParseInt(member);
+        const std::optional<int64_t> bits = values_.ParseInt(member);
         if (bits && *bits >= 2 && *bits <= 8) {
           rule.bits = static_cast<int>(*bits);
         } else if (bits) {
-          AddProblem(member, "dynamic gives " + EscapeTerminal(entry.key, 60) + " " + Show(*bits) + " bits");
+          values_.AddProblem(member, "dynamic gives " + EscapeTerminal(entry.key, 60) + " " + Show(*bits) + " bits");
         }
       } else if (member.key == "group_size") {
-        rule.group_size = ParseInt(member);
+        rule.group_size = values_.ParseInt(member);
       } else if (member.key == "sym") {
-        rule.sym = ParseBool(member, false);
+        rule.sym = values_.ParseBool(member, false);
       } else if (member.key == "desc_act") {
-        rule.desc_act = ParseBool(member, false);
+        rule.desc_act = values_.ParseBool(member, false);
       }
     }
   }
@@ -418,10 +301,11 @@ class SettingsReader {
     if (member == nullptr || !IsGptqFamily()) return;
     const std::optional<double> value = member->value.AsDouble();
     if (!value) {
-      AddProblem(*member, "damp_percent is " + EscapeTerminal(Spelled(member->value), 40) + ", not a number");
+      values_.AddProblem(*member,
+                         "damp_percent is " + EscapeTerminal(values_.Spelled(member->value), 40) + ", not a number");
     } else if (!(*value > 0 && *value < 1)) {
-      AddProblem(*member, "damp_percent is " + EscapeTerminal(Spelled(member->value), 40) +
-                              ": loaders refuse what is not between 0 and 1");
+      values_.AddProblem(*member, "damp_percent is " + EscapeTerminal(values_.Spelled(member->value), 40) +
+                                      ": loaders refuse what is not between 0 and 1");
     }
   }
 
@@ -432,8 +316,8 @@ class SettingsReader {
     const JsonValue* nested = meta == nullptr ? nullptr : meta->value.Find("act_group_aware");
     const bool on = aware != nullptr ? aware->value.AsBool() == true : nested != nullptr && nested->AsBool() == true;
     if (!on || out_.settings.desc_act != true) return;
-    AddProblem(aware != nullptr ? *aware : *meta,
-               "act_group_aware and desc_act are both true: GPTQModel refuses the two together", true);
+    values_.AddProblem(aware != nullptr ? *aware : *meta,
+                       "act_group_aware and desc_act are both true: GPTQModel refuses the two together", true);
   }
 
   const JsonMember* Member(std::string_view key) const {
@@ -446,9 +330,9 @@ class SettingsReader {
 
   QuantConfigFile& out_;
   const JsonValue& object_;
+  SettingValues values_;
   std::vector<const KeyRow*> rows_;  // one a member
   std::string method_format_;        // the format that the method implies
-  bool impossible_ = false, contradictory_ = false;
 };
 
 }  // namespace
@@ -462,8 +346,7 @@ std::string_view AutoRoundFormat(std::string_view packing) {
 
 SettingsReading ReadSettings(QuantConfigFile& out, const JsonValue& object) {
   SettingsReader reader(out, object);
-  reader.Read();
-  return {.impossible = reader.impossible(), .contradictory = reader.contradictory()};
+  return reader.Read();
 }
 
 }  // namespace gptq_doctor
