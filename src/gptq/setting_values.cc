@@ -111,8 +111,8 @@ std::optional<std::string> SettingValues::ParsePackDtype(const JsonMember& membe
   for (const char* known : {"int8", "int16", "int32", "int64"}) {
     if (*value == known) return value;
   }
-  AddProblem(member,
-             SettingName(member) + " is " + EscapeTerminal(JsonQuote(*value), 60) + ", not int8, int16, int32 or int64");
+  AddProblem(member, SettingName(member) + " is " + EscapeTerminal(JsonQuote(*value), 60) +
+                         ", not int8, int16, int32 or int64");
   return std::nullopt;
 }
 
