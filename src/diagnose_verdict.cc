@@ -43,6 +43,11 @@ bool HasRole(const Examination& exam, FileRole role) {
                      [&](const ModelFile& file) { return file.role == role; });
 }
 
+// Weights in formats that are not read: nothing is missing, it is another kind of model.
+bool HasOtherWeights(const Examination& exam) {
+  return HasRole(exam, FileRole::kGguf) || HasRole(exam, FileRole::kOnnx) || HasRole(exam, FileRole::kPickleWeights);
+}
+
 std::string WithoutTensors(const Examination& exam) {
   if (exam.tensors.shards.empty()) {
     if (HasRole(exam, FileRole::kGguf)) return "a GGUF model, which llama.cpp reads as it is; it holds no GPTQ tensors";
@@ -73,7 +78,7 @@ std::string VerdictOf(const Examination& exam, const Diagnosis& diagnosis) {
   return FormatTitle(exam, diagnosis.kind) + ", not GPTQ";
 }
 
-void WeightProblems(const Diagnosis& diagnosis, std::vector<std::string>& missing) {
+void WeightProblems(const Examination& exam, const Diagnosis& diagnosis, std::vector<std::string>& missing) {
   const auto add = [&](std::string_view state, std::string_view one, std::string_view many) {
     if (const int64_t count = CountFiles(diagnosis, "weights", state)) missing.push_back(Plural(count, one, many));
   };
@@ -89,7 +94,9 @@ void WeightProblems(const Diagnosis& diagnosis, std::vector<std::string>& missin
   add("unreadable", "weight file could not be read", "weight files could not be read");
   const bool any = std::any_of(diagnosis.files.begin(), diagnosis.files.end(),
                                [](const FileRow& row) { return row.role == "weights"; });
-  if (!any) missing.push_back("no weight file is here: the download is not finished, or the weights lie elsewhere");
+  if (!any && !HasOtherWeights(exam)) {
+    missing.push_back("no weight file is here: the download is not finished, or the weights lie elsewhere");
+  }
 }
 
 void ConfigProblems(const Examination& exam, const Diagnosis& diagnosis, std::vector<std::string>& missing) {
@@ -140,7 +147,7 @@ std::string SettingsInWords(const Quantization& settings) {
 
 void DescribeVerdict(const Examination& exam, Diagnosis& diagnosis) {
   diagnosis.verdict = VerdictOf(exam, diagnosis);
-  WeightProblems(diagnosis, diagnosis.missing);
+  WeightProblems(exam, diagnosis, diagnosis.missing);
   if (!exam.options.only_file.empty()) return;
   if (!exam.quant.is_gptq) return;
   const size_t before = diagnosis.missing.size();

@@ -196,5 +196,16 @@ TEST(NothingIsWrittenTest, InspectLeavesTheDirectoryAsItWas) {
   EXPECT_EQ(listing(), before);
 }
 
+TEST(OtherModels, LackNoWeights) {
+  const TempDir dir;
+  WriteFile(dir.path() / "model.gguf", std::string("GGUF\3\0\0\0", 8) + std::string(64, '\0'));
+  const RunResult gguf = RunTool({"inspect", dir.path().string()});
+  EXPECT_THAT(gguf.out, HasSubstr("GGUF"));
+  EXPECT_THAT(gguf.out, Not(HasSubstr("no weight file is here")));
+  WriteFile(dir.path() / "config.json", "{}");
+  std::filesystem::remove(dir.path() / "model.gguf");
+  EXPECT_THAT(RunTool({"inspect", dir.path().string()}).out, HasSubstr("no weight file is here"));
+}
+
 }  // namespace
 }  // namespace gptq_doctor::testing
