@@ -184,6 +184,7 @@ Result<FileEntry> LocalSource::Stat(std::string_view file) {
   if (const int error = Describe(directory_.get(), entry.name.c_str(), -1, entry); error != 0) {
     return MakeOsError(error, "open", display_path_, file);
   }
+  if (entry.kind == FileKind::kUnreadable) return MakeOsError(errno, "look at", display_path_, file);
   return entry;
 }
 

@@ -76,7 +76,9 @@ Result<Listing> MemorySource::List() {
 
 Result<FileEntry> MemorySource::Stat(std::string_view file) {
   if (!IsInsideName(file)) return MakeNameError(display_path_, file);
-  return Describe(file);
+  Result<FileEntry> entry = Describe(file);
+  if (entry && entry->kind == FileKind::kUnreadable) return SpecialError(entry->kind, display_path_, file);
+  return entry;
 }
 
 void MemorySource::ReadMany(std::span<const ReadRequest> requests, std::span<ReadOutcome> outcomes) {

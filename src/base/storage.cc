@@ -41,9 +41,6 @@ Result<std::string> ReadWhole(Source& source, std::string_view file, uint64_t ca
   source.ReadMany({&request, 1}, {&outcome, 1});
   const bool gone = outcome.error && outcome.error->kind == ErrorKind::kNotFound;
   if (gone && regular) return fail(ErrorKind::kChanged, "vanished while it was read");
-  if (entry->kind == FileKind::kUnreadable && (gone || !outcome.error)) {
-    return fail(ErrorKind::kIo, "could not be looked at; run again");
-  }
   if (outcome.error) return *outcome.error;
   if (!regular) return fail(ErrorKind::kIo, "is not a regular file");
   if (outcome.bytes != text.size() || outcome.identity != entry->identity) {

@@ -68,6 +68,7 @@ class Source {
   virtual const std::string& DisplayPath() const = 0;
   // All files up to three directories deep, `.git` left out, `.cache/huggingface` included.
   virtual Result<Listing> List() = 0;
+  // kNotFound only where it certainly does not exist; a file that may not be looked at is an error, never an entry.
   virtual Result<FileEntry> Stat(std::string_view file) = 0;
   // Fills `outcomes[i]` for `requests[i]`; requests are independent and each names its own file. Special files are
   // refused without being opened for data (O_NONBLOCK, then fstat). Short reads and EINTR are retried.

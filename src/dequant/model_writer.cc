@@ -105,11 +105,13 @@ class Writer {
   std::string PathOf(const std::string& name) const { return (fs::path(place_.parent) / name).string(); }
 
   Status Prepare() {
-    std::error_code ignored;
+    std::error_code ignored, failed;
     const fs::path target = PathOf(place_.name), partial = PathOf(place_.partial);
     const bool left_over = fs::exists(partial, ignored);
-    if (fs::symlink_status(target, ignored).type() != fs::file_type::not_found &&
-        !(fs::is_directory(target, ignored) && fs::is_empty(target, ignored))) {
+    const fs::file_type there = fs::symlink_status(target, failed).type();
+    if (there == fs::file_type::none)
+      return Error{ErrorKind::kIo, target.string(), "cannot be looked at: " + failed.message()};
+    if (there != fs::file_type::not_found && !(fs::is_directory(target, ignored) && fs::is_empty(target, ignored))) {
       published_ = options_.resume && !left_over && StateIsOurs();  // cut off after the last but one step
       if (published_) return Ok();
       return Refuse(target.string(), "exists and is not an empty directory; name another one, nothing is overwritten");

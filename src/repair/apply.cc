@@ -64,9 +64,6 @@ Result<std::string> FreeBackupName(Source& source, const std::string& file) {
   for (int i = 0; i < kMaxBackups; ++i) {
     const std::string name = file + kBackupSuffix + (i == 0 ? "" : "." + std::to_string(i));
     const Result<FileEntry> entry = source.Stat(name);
-    if (entry && entry->kind == FileKind::kUnreadable) {
-      return Error{ErrorKind::kIo, JoinPath(source.DisplayPath(), name), "cannot be looked at; nothing was written"};
-    }
     if (entry) continue;
     if (entry.error().kind == ErrorKind::kNotFound) return name;
     return entry.error();
