@@ -324,6 +324,9 @@ int64_t LocalSink::FreeBytes() {
 Result<std::unique_ptr<Sink>> OpenLocalSink(const std::string& directory) {
   if (directory.empty()) return Error{ErrorKind::kUsage, directory, "an empty path names no directory"};
   UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {
+    return Error{ErrorKind::kNotFound, directory, "does not exist, so nothing can be written there; create it first"};
+  }
   if (!fd.valid()) return MakeOsError(errno, "open the directory", directory, "");
   return std::unique_ptr<Sink>(std::make_unique<LocalSink>(directory, std::move(fd)));
 }

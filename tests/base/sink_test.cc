@@ -250,7 +250,9 @@ TEST_F(SinkTest, LongNamesWork) {
 }
 
 TEST(OpenLocalSink, NeedsADirectory) {
-  EXPECT_EQ(OpenLocalSink("/nonexistent-gptq-doctor").error().kind, ErrorKind::kNotFound);
+  const Result<std::unique_ptr<Sink>> absent = OpenLocalSink("/nonexistent-gptq-doctor");
+  EXPECT_EQ(absent.error().kind, ErrorKind::kNotFound);
+  EXPECT_NE(absent.error().message.find("create it first"), std::string::npos);
   EXPECT_EQ(OpenLocalSink("/dev/null").error().kind, ErrorKind::kNotFound);
   EXPECT_EQ(OpenLocalSink("").error().kind, ErrorKind::kUsage);
 }
