@@ -29,7 +29,8 @@ KeyList KeysFor(const Examination& exam, ConfigTarget target, const SettledSetti
   if (source != nullptr) keep = KeysToKeep(*source);
   const bool has_meta = std::any_of(keep.begin(), keep.end(), [](const auto& pair) { return pair.first == "meta"; });
   for (const auto& [key, value] : settled.extra) {
-    const auto same = std::find_if(keep.begin(), keep.end(), [&](const auto& pair) { return pair.first == key; });
+    const auto same =
+        std::find_if(keep.begin(), keep.end(), [&name = key](const auto& pair) { return pair.first == name; });
     if (same != keep.end()) {
       same->second = value;
     } else if (!has_meta || key != "damp_percent") {  // GPTQModel keeps it under meta
