@@ -141,6 +141,9 @@ Status CheckModule(const PackedModule& m) {
     return Refuse(std::to_string(m.bits) + " bits in words of " + std::to_string(m.pack_bits) +
                   " are no known packing");
   }
+  if (m.zero_rule == ZeroRule::kShiftedBase && (m.base_bits < 2 || m.base_bits > 8)) {
+    return Refuse("zero points were written for " + std::to_string(m.base_bits) + " bits, which no packer has");
+  }
   if (m.in_features <= 0 || m.out_features <= 0 || m.groups <= 0 || m.in_features > kLimit || m.out_features > kLimit ||
       m.groups > m.in_features) {
     return Refuse("impossible shape: [" + std::to_string(m.out_features) + ", " + std::to_string(m.in_features) +

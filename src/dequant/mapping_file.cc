@@ -115,6 +115,7 @@ class Reader : public YAML::EventHandler {
     constexpr std::string_view kPath = "_path";
     if (key.ends_with(kPath) && key.size() > kPath.size()) {
       if (!value || value->empty()) Stop(mark, Quoted(key) + " needs a path");
+      if (value->find('\0') != std::string::npos) Stop(mark, Quoted(key) + " holds a NUL byte, which no path can");
       const std::filesystem::path path(*value);
       out.sources.push_back({key.substr(0, key.size() - kPath.size()),
                              (path.is_absolute() ? path : directory_ / path).string(), PlaceOf(key_mark_)});

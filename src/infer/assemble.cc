@@ -332,9 +332,12 @@ class Assembler {
     q_.base.pack_dtype = "int" + std::to_string(q_.classes[c].pack_bits);
     Evidence& e = Add("pack_dtype", PackDtypeIn(q_.base), Confidence::kCertain);
     const ModuleTensors t = TensorsOf(s_.in.tensors, s_.in.inventory, s_.in.inventory.classes[c].representative);
-    e.facts.push_back({.source = "tensor dtypes",
-                       .detail = std::string("qweight is ") + ToString(t.qweight->dtype),
-                       .modules = modules_});
+    // A class without qweight has its word width from qzeros.
+    const TensorRecord* words = t.qweight != nullptr ? t.qweight : t.qzeros;
+    e.facts.push_back(
+        {.source = "tensor dtypes",
+         .detail = std::string(words == t.qweight ? "qweight is " : "qzeros is ") + ToString(words->dtype),
+         .modules = modules_});
     Weigh(s_.declarations, PackDtypeIn, e);
   }
 

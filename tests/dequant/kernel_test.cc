@@ -322,6 +322,7 @@ TEST(DequantKernel, ContradictingSizesAreRefusedWithNumbers) {
   EXPECT_NE(refused([](PackedModule& m) { m.groups = 1; }), "");
   EXPECT_NE(refused([](PackedModule& m) { m.in_features = int64_t{1} << 62; }), "");
   EXPECT_NE(refused([](PackedModule& m) { m.scales_dtype = Dtype::kI32; }), "");
+  EXPECT_NE(refused([](PackedModule& m) { m.zero_rule = ZeroRule::kShiftedBase, m.base_bits = 0; }), "");
   std::string wild = truth.g_idx_bytes;
   wild[3] = 1;
   EXPECT_NE(refused([&](PackedModule& m) { m.g_idx = wild; }), "");

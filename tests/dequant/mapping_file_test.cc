@@ -102,6 +102,7 @@ TEST(MappingFile, ErrorsNameLineAndColumn) {
       {Section("    a_path: /x\n    weight_mapping:\n      \"w\": a\n      \"w\": a\n"),
        "line 6, column 7: 'w' stands twice"},
       {Section("    a_path: /x\n    a_path: /y\n"), "line 4, column 5: 'a_path' stands twice"},
+      {Section("    a_path: \"/x\\0/y\"\n"), "line 3, column 13: 'a_path' holds a NUL byte"},
       {Section("    a_path: [/x]\n"), "line 3, column 13: 'a_path' must be a string"},
       {Section("    a_path:\n"), "line 3, column 5: 'a_path' needs a path"},
       {Section("    a_path: /x\n    weight_mapping: [w]\n"),

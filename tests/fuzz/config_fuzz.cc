@@ -17,10 +17,27 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Whether an escape of one half of a surrogate pair lacks the other half.
+bool HasLoneSurrogate(std::string_view text) {
+  bool high = false;  // the escape that ends here began a pair
+  for (size_t at = 0; at < text.size();) {
+    const bool escape = text[at] == '\\';
+    const bool half =
+        escape && text.size() - at >= 4 && text[at + 1] == 'u' && (text[at + 2] | 0x20) == 'd' && (text[at + 3] > '7');
+    const bool low = half && (text[at + 3] | 0x20) >= 'c' && text[at + 3] > '9';
+    if (high != low) return true;
+    high = half && !low;
+    at += half ? 6 : escape ? 2 : 1;
+  }
+  return high;
+}
+
 // Whether nlohmann-json, another reader of the same grammar, is to be believed: it takes a byte order mark and NUL for
-// the end, knows no NaN, and calls a number that overflows a double an error.
+// the end, knows no NaN, calls a number that overflows a double an error, and refuses what Python's reader takes: half
+// of a surrogate pair.
 bool Comparable(std::string_view text, const JsonDocument& document) {
   if (text.starts_with("\xEF\xBB\xBF") || text.find('\0') != std::string_view::npos) return false;
+  if (HasLoneSurrogate(text)) return false;
   for (const JsonDefect& defect : document.defects) {
     if (defect.kind == JsonDefectKind::kDepth || defect.kind == JsonDefectKind::kNonFinite) return false;
   }
@@ -116,7 +133,8 @@ void Mapping(std::string_view input) {
 
 void Settings(std::string_view input) {
   const Result<CheckSettings> settings = ParseSettings(input, "gptq-doctor.toml");
-  if (!settings) Require(!settings.error().message.empty(), "a refusal has its reason");
+  if (!settings) return Require(!settings.error().message.empty(), "a refusal has its reason");
+  Require(settings->baseline.value_or("").find('\0') == std::string::npos, "a baseline has a path");
 }
 
 void Baseline(std::string_view input) {

@@ -249,6 +249,18 @@ TEST(Infer, TwoZeroConventionsInOneCheckpointAreAContradiction) {
   EXPECT_FALSE(model->base.checkpoint_format.has_value());
 }
 
+TEST(Infer, WithoutQweightTheZerosGiveTheWord) {
+  ModelBuilder builder;
+  builder.Layers(1).Quant({.group_size = 64});
+  for (const char* name : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                           "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
+    builder.RemoveTensor(std::string("model.layers.0.") + name + ".qweight");
+  }
+  const auto model = ExamineModel(builder);
+  EXPECT_EQ(model->base.pack_dtype, "int32");
+  EXPECT_EQ(EvidenceOf(model, "pack_dtype").facts[0].detail, "qzeros is I32");
+}
+
 TEST(Infer, FloatZerosOfMarch2023) {
   ModelBuilder builder;
   builder.Layers(1).Quant({.bits = 4, .group_size = -1, .g_idx = false, .bias = true, .scales_dtype = "F32"});

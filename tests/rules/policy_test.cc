@@ -161,6 +161,8 @@ TEST(Settings, RefuseWhatTheyDoNotKnow) {
       {"[[ignore]]\nrule = \"GD101\"\nreason = \"x\"\nexpires = \"soon\"\n", "must be a date"},
       {"[[ignore]]\nrule = \"GD101\"\nreason = \"x\"\nmodul = \"y\"\n", "did you mean module"},
       {"[check\n", "line 1"},
+      {"[%check]\n", "line 1, column 2: Error while parsing key: expected bare key"},
+      {"[check]\nbaseline = \"a\\u0000b\"\n", "line 2, column 12: 'baseline' holds a NUL byte"},
   };
   for (const auto& [text, message] : cases) {
     const auto settings = ParseSettings(text, "t.toml");
