@@ -32,14 +32,14 @@ set(GPTQ_DOCTOR_TESTS
   dequant/model_writer_test.cc
   dequant/packers_test.cc
   dequant/repack_test.cc
-  fuzz/config_fuzz.cc
-  fuzz/directory_fuzz.cc
-  fuzz/header_fuzz.cc
-  fuzz/replay_test.cc
   dequant/verify_test.cc
   fuzz/config_fuzz.cc
   fuzz/directory_fuzz.cc
   fuzz/header_fuzz.cc
+  fuzz/kernel_fuzz.cc
+  fuzz/pattern_fuzz.cc
+  fuzz/records.cc
+  fuzz/repair_fuzz.cc
   fuzz/replay_test.cc
   faults/cases.cc
   faults/faults_test.cc

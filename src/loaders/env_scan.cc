@@ -57,30 +57,6 @@ std::vector<std::string> PackageDirectories(const std::string& prefix) {
   return found;
 }
 
-// "Name" and "Version" from the header of METADATA or PKG-INFO.
-struct NameVersion {
-  std::string name, version;
-};
-NameVersion ReadHeader(std::string_view text) {
-  NameVersion read;
-  while (!text.empty()) {
-    const size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.empty()) break;
-    const auto value = [&](std::string_view key) {
-      std::string_view rest = line.substr(key.size());
-      while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
-      return std::string(rest.substr(0, 100));
-    };
-    if (line.starts_with("Name:") && read.name.empty()) read.name = value("Name:");
-    if (line.starts_with("Version:") && read.version.empty()) read.version = value("Version:");
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return read;
-}
-
 Status ScanDirectory(const std::string& directory, Environment& environment) {
   const auto names = LocalNames(directory);
   if (!names) return names.error();
@@ -98,7 +74,7 @@ Status ScanDirectory(const std::string& directory, Environment& environment) {
     }
     Result<std::string> text = ReadWhole(*source, name + (dist ? "/METADATA" : "/PKG-INFO"), kMaxMetadata);
     if (!text && egg) text = ReadWhole(*source, name, kMaxMetadata);
-    const NameVersion read = text ? ReadHeader(*text) : NameVersion{};
+    const NameVersion read = text ? ReadMetadata(*text) : NameVersion{};
     if (read.name.empty() || read.version.empty() || !IsValidUtf8(read.version)) {
       environment.warnings.push_back(EscapeTerminal(name) + " has no readable name and version");
       continue;
@@ -153,6 +129,26 @@ std::string PrefixFromPath(std::string_view path) {
 }
 
 }  // namespace
+
+NameVersion ReadMetadata(std::string_view text) {
+  NameVersion read;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.empty()) break;
+    const auto value = [&](std::string_view key) {
+      std::string_view rest = line.substr(key.size());
+      while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
+      return std::string(rest.substr(0, 100));
+    };
+    if (line.starts_with("Name:") && read.name.empty()) read.name = value("Name:");
+    if (line.starts_with("Version:") && read.version.empty()) read.version = value("Version:");
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return read;
+}
 
 const InstalledPackage* Environment::Find(std::string_view name) const {
   for (const InstalledPackage& package : packages) {

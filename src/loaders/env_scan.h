@@ -28,6 +28,12 @@ struct Environment {
   const InstalledPackage* Find(std::string_view name) const;
 };
 
+// "Name" and "Version" of the text of METADATA or PKG-INFO, at most 100 bytes of each; empty where there is none.
+struct NameVersion {
+  std::string name, version;
+};
+NameVersion ReadMetadata(std::string_view text);
+
 // Variables that choose the default environment.
 struct EnvironmentHints {
   std::string virtual_env, conda_prefix, path;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/json.h"
 #include "base/os_error.h"
@@ -9,6 +10,7 @@
 #include "base/text.h"
 #include "repair/journal.h"
 #include "repair/plan.h"
+#include "repair/restore.h"
 
 namespace gptq_doctor {
 namespace {
@@ -64,11 +66,34 @@ bool IsHash(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+// Whether an entry has what the write of its kind records, and nothing else: a journal may come with the model.
+bool IsWhole(const JournalEntry& entry) {
+  if (!IsSafeName(entry.file)) return false;
+  if (entry.kind == EditKind::kRename) {
+    return IsSafeName(entry.to) && entry.size >= 0 && IsHash(entry.head_sha256) && entry.backup.empty();
+  }
+  const auto fits = [](bool exists, const std::string& hash) { return exists ? IsHash(hash) : hash.empty(); };
+  const bool before = entry.kind != EditKind::kCreate, after = entry.kind != EditKind::kRemove;
+  if (!fits(before, entry.before_sha256) || !fits(after, entry.after_sha256) || !entry.to.empty()) return false;
+  return before ? IsSafeName(entry.backup) && entry.backup.starts_with(entry.file + kBackupSuffix)
+                : entry.backup.empty();
+}
+
+// The names that edits touch. Of one that stands twice no state before and after could be told.
+class TouchedNames {
+ public:
+  // Whether the name is new; "" always is.
+  bool Add(const std::string& name) { return name.empty() || names_.insert(name).second; }
+
+ private:
+  std::set<std::string> names_ = {kJournalName};
+};
+
 // Empty where the edit is whole; what is wrong with it otherwise.
 std::string EditFrom(const JsonValue& json, Edit* edit) {
   if (!KindFrom(Text(json, "kind"), &edit->kind)) return "an edit of a kind that is not known here";
   edit->file = Text(json, "file");
-  edit->to = Text(json, "to");
+  if (edit->kind == EditKind::kRename) edit->to = Text(json, "to");
   if (!IsSafeName(edit->file)) return "the file name '" + EscapeTerminal(edit->file) + "' leaves the model";
   if (edit->kind == EditKind::kRename && !IsSafeName(edit->to)) {
     return "the file name '" + EscapeTerminal(edit->to) + "' leaves the model";
@@ -168,9 +193,11 @@ Result<Plan> PlanFromJson(std::string_view text, std::string_view path) {
   if (root.Find("edits") == nullptr || root.Find("edits")->kind != JsonKind::kArray)
     return NotAPlan(path, "it has no edits");
   Plan plan{.model = Text(root, "model")};
+  TouchedNames names;
   for (const JsonValue& item : Items(root, "edits")) {
     Edit edit;
     if (const std::string problem = EditFrom(item, &edit); !problem.empty()) return NotAPlan(path, problem);
+    if (!names.Add(edit.file) || !names.Add(edit.to)) return NotAPlan(path, "two edits touch " + edit.file);
     plan.edits.push_back(std::move(edit));
   }
   for (const JsonValue& item : Items(root, "manual")) plan.manual.push_back({Text(item, "file"), Text(item, "text")});
@@ -217,6 +244,7 @@ Result<std::optional<Journal>> ReadJournal(Source& source) {
   const std::string state = Text(*document.root, "state");
   if (state != "applied" && state != "applying") return broken;
   journal.applied = state == "applied";
+  TouchedNames names;
   for (const JsonValue& item : Items(*document.root, "entries")) {
     JournalEntry row;
     if (!KindFrom(Text(item, "kind"), &row.kind)) return broken;
@@ -227,8 +255,7 @@ Result<std::optional<Journal>> ReadJournal(Source& source) {
     row.backup = Text(item, "backup");
     row.size = Integer(item, "size", -1);
     row.head_sha256 = Text(item, "head_sha256");
-    if (!IsSafeName(row.file) || (!row.to.empty() && !IsSafeName(row.to))) return broken;
-    if (!row.backup.empty() && !IsSafeName(row.backup)) return broken;
+    if (!IsWhole(row) || !names.Add(row.file) || !names.Add(row.to) || !names.Add(row.backup)) return broken;
     journal.entries.push_back(std::move(row));
   }
   return std::optional<Journal>(std::move(journal));

@@ -1,4 +1,4 @@
-// The files that people write: JSON, YAML, TOML, baselines, plans.
+// The files that people write: JSON, YAML, TOML, baselines.
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -8,7 +8,6 @@
 #include "dequant/mapping_file.h"
 #include "fuzz/fuzz_target.h"
 #include "gptq/quant_config_file.h"
-#include "repair/plan.h"
 #include "rules/baseline.h"
 #include "rules/settings.h"
 
@@ -142,17 +141,6 @@ void Baseline(std::string_view input) {
   if (!entries) return;
   const Result<std::vector<BaselineEntry>> again = ParseBaseline(WriteBaseline(*entries), "baseline.json");
   Require(again.ok() && again->size() == entries->size(), "a baseline survives writing and reading");
-}
-
-void Plan(std::string_view input) {
-  const Result<gptq_doctor::Plan> plan = PlanFromJson(input, "plan.json");
-  if (!plan) return;
-  for (const Edit& edit : plan->edits) {
-    Require(IsSafeName(edit.file) && edit.file.find("..") != 0, "a plan writes inside the model");
-    if (edit.kind == EditKind::kRename) Require(IsSafeName(edit.to), "a plan renames inside the model");
-  }
-  const Result<gptq_doctor::Plan> again = PlanFromJson(PlanToJson(*plan), "plan.json");
-  Require(again.ok() && again->edits.size() == plan->edits.size(), "a plan survives writing and reading");
 }
 
 }  // namespace gptq_doctor::fuzz

@@ -1,78 +1,56 @@
-// A whole model directory in memory, and the dequantization kernels.
-//
-// A directory is a chain of records: one byte that names the file (a row of kNames; its top bit: the content is a
-// header's text, without its length), two bytes of data behind a header in units of 16, two bytes of the content's
-// length, the content. Numbers are little-endian.
+// A whole model directory in memory: everything that is said about it, and every number in it.
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
-#include "dequant/kernel.h"
+#include "dequant/convert.h"
+#include "dequant/dequantize.h"
+#include "dequant/verify.h"
 #include "diagnose.h"
 #include "fuzz/fuzz_target.h"
+#include "fuzz/records.h"
+#include "memory/estimate.h"
 #include "repair/repairs.h"
 #include "report/report.h"
 
 namespace gptq_doctor::fuzz {
 namespace {
 
-constexpr const char* kNames[] = {"model.safetensors",
-                                  "config.json",
-                                  "quantize_config.json",
-                                  "model.safetensors.index.json",
-                                  "model-00001-of-00002.safetensors",
-                                  "model-00002-of-00002.safetensors",
-                                  "tokenizer_config.json",
-                                  "quant_config.json",
-                                  "generation_config.json",
-                                  "adapter_config.json"};
+constexpr uint64_t kLargestTensor = 4 << 20;  // bytes; larger ones would only take time
+constexpr int64_t kCard = 24'000'000'000;     // bytes
 
-class Bytes {
- public:
-  explicit Bytes(std::string_view input) : left_(input) {}
-  bool empty() const { return left_.empty(); }
-  size_t size() const { return left_.size(); }
-  uint32_t Number(size_t width) {
-    uint32_t value = 0;
-    for (size_t i = 0; i < width && !left_.empty(); ++i) {
-      value |= uint32_t{static_cast<unsigned char>(left_.front())} << (8 * i);
-      left_.remove_prefix(1);
+// Every tensor as it would be written: within its bytes, and whole unless a producer gives up.
+void Produce(const OutModel& model) {
+  for (const OutTensor& tensor : model.tensors) {
+    if (tensor.bytes > kLargestTensor) continue;
+    uint64_t written = 0;
+    Status done = Ok();
+    for (int64_t piece = 0; piece < tensor.pieces && done; ++piece) {
+      done = tensor.produce(piece, [&](uint64_t offset, std::span<const char> bytes) {
+        Require(offset <= tensor.bytes && bytes.size() <= tensor.bytes - offset, "a piece lies inside its tensor");
+        written += bytes.size();
+        return Ok();
+      });
     }
-    return value;
+    Require(!done || written == tensor.bytes, "the pieces make the whole tensor");
   }
-  std::string_view Take(size_t size) {
-    const std::string_view taken = left_.substr(0, size);
-    left_.remove_prefix(taken.size());
-    return taken;
-  }
+}
 
- private:
-  std::string_view left_;
-};
-
-std::string WithLength(std::string_view text, size_t data) {
-  std::string file(8, '\0');
-  for (size_t i = 0; i < 8; ++i) file[i] = static_cast<char>(uint64_t{text.size()} >> (8 * i));
-  file += text;
-  for (size_t i = 0; i < data; ++i) file += static_cast<char>(i * 37 % 251);
-  return file;
+void Estimate(const Examination& exam) {
+  const MemoryModel model = DescribeMemory(exam);
+  const Result<MemoryEstimate> estimate =
+      EstimateMemory(model, {.gpu = {{.name = "24 GB", .total = kCard, .visible = kCard}}});
+  if (estimate) (void)Explain(model, 8'000'000'000, 2048);
 }
 
 }  // namespace
 
 void Directory(std::string_view input) {
   MemorySource source;
-  Bytes bytes(input);
-  for (int files = 0; files < 8 && !bytes.empty(); ++files) {
-    const uint32_t name = bytes.Number(1);
-    const size_t data = size_t{bytes.Number(2)} * 16;
-    const std::string_view text = bytes.Take(bytes.Number(2));
-    source.Add(kNames[(name & 0x7F) % std::size(kNames)],
-               (name & 0x80) != 0 ? WithLength(text, data) : std::string(text));
-  }
+  AddFiles(input, source);
   const Result<std::unique_ptr<Examination>> exam = ReadExamination(source, {}, {});
   if (!exam) return;
   Report report;
@@ -88,58 +66,23 @@ void Directory(std::string_view input) {
   (void)MakePlan(**exam, {});
 }
 
-void Kernel(std::string_view input) {
-  Bytes bytes(input);
-  constexpr int kBits[] = {2, 3, 4, 5, 6, 7, 8, 0, 1, 9, 16, -1};
-  constexpr int kPacks[] = {32, 16, 8, 64};
-  PackedModule module;
-  module.bits = kBits[bytes.Number(1) % std::size(kBits)];
-  module.pack_bits = kPacks[bytes.Number(1) % std::size(kPacks)];
-  module.layout = bytes.Number(1) % 2 != 0 ? CodeLayout::kPlanar : CodeLayout::kContinuous;
-  module.zero_rule = static_cast<ZeroRule>(bytes.Number(1) % 5);
-  module.base_bits = static_cast<int>(bytes.Number(1) % 10);
-  module.in_features = bytes.Number(2);
-  module.out_features = bytes.Number(2);
-  module.groups = bytes.Number(1);
-  module.group_size = static_cast<int64_t>(bytes.Number(2)) - 1;
-  constexpr Dtype kScales[] = {Dtype::kF16, Dtype::kBF16, Dtype::kF32, Dtype::kI32};
-  module.scales_dtype = kScales[bytes.Number(1) % std::size(kScales)];
-  // Sizes that fit, unless the input says otherwise: hostile ones are refused at once.
-  const bool fitting = bytes.Number(1) % 4 != 0;
-  const auto size_of = [&](int64_t rows, int64_t columns, int64_t width) {
-    const int64_t size = std::clamp<int64_t>(rows * columns * width, 0, 1 << 20);
-    return static_cast<size_t>(fitting ? size : static_cast<int64_t>(bytes.Number(2)));
-  };
-  const int64_t pack = module.pack_bits, bits = module.bits, width = pack / 8;
-  const int64_t rows = (module.in_features * bits + pack - 1) / pack;
-  const int64_t zero_words = (module.out_features * bits + pack - 1) / pack;
-  const bool floats = module.zero_rule == ZeroRule::kFloat;
-  std::vector<char> qweight(size_of(rows, module.out_features, width));
-  std::vector<char> qzeros(floats ? size_of(module.groups, module.out_features, 4)
-                                  : size_of(module.groups, zero_words, width));
-  std::vector<char> scales(size_of(module.groups, module.out_features, module.scales_dtype == Dtype::kF32 ? 4 : 2));
-  std::vector<char> g_idx(bytes.Number(1) % 2 != 0 ? size_of(module.in_features, 1, 4) : 0);
-  for (std::vector<char>* buffer : {&g_idx, &qweight, &qzeros, &scales}) {
-    const std::string_view content = bytes.Take(buffer->size());
-    std::copy(content.begin(), content.end(), buffer->begin());
+void Numbers(std::string_view input) {
+  MemorySource source;
+  AddFiles(input, source);
+  const Result<std::unique_ptr<Examination>> exam = ReadExamination(source, {.deep = true}, {});
+  if (!exam) return;
+  Estimate(**exam);
+  if (const auto plan = PlanDequantize(**exam, {})) Produce(plan->model);
+  for (const char* format : {"gptq", "gptq_v2"}) {
+    const ConvertOptions options = {.checkpoint_format = format, .pack_int32 = true, .add_g_idx = true};
+    if (const auto plan = PlanConvert(**exam, options, {})) Produce(plan->model);
   }
-  module.qweight = qweight;
-  module.qzeros = qzeros;
-  module.scales = scales;
-  module.g_idx = g_idx;
-  if (!CheckModule(module)) return;
-  const DequantPlan vector(module), scalar(module, CpuPath::kScalar);
-  const auto elements = static_cast<size_t>(module.in_features * module.out_features);
-  if (elements > 1 << 18) return;
-  std::vector<float> exact(elements);
-  scalar.Rows(0, module.out_features, Dtype::kF32, {reinterpret_cast<char*>(exact.data()), elements * 4});
-  // NaN has many spellings.
-  const bool numbers = std::none_of(exact.begin(), exact.end(), [](float value) { return value != value; });
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) {
-    std::vector<char> a(elements * static_cast<size_t>(BitsOf(dtype)) / 8), b(a.size());
-    vector.Rows(0, module.out_features, dtype, a);
-    scalar.Rows(0, module.out_features, dtype, b);
-    if (numbers) Require(a == b, "the vector path makes the scalar path's bytes");
+  // Last: it adds what it finds to the examination.
+  const auto verified = VerifyModel(**exam, {.hashes = true}, {});
+  if (!verified) return;
+  for (const ModuleCheck& module : verified->modules) {
+    Require(module.entropy >= 0 && module.entropy <= module.bits + 1e-9, "codes have at most their bits of entropy");
+    Require(module.levels <= 1 << module.bits, "codes have at most 2^bits levels");
   }
 }
 

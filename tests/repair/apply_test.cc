@@ -234,6 +234,32 @@ TEST(Apply, UndoRefusesWithoutARecord) {
   EXPECT_EQ(UndoIn(memory).error().kind, ErrorKind::kRefused);
 }
 
+// The record lies in the model, where anyone can have written it.
+TEST(Apply, UndoRefusesARecordThatNoWriteMakes) {
+  MemoryFiles good{.files = kOriginal};
+  ASSERT_TRUE(ApplyTo(good, EveryKind()));
+  const std::pair<std::string, std::string> changes[] = {
+      {"\"config.json.gptq-doctor.bak\"", "\"\""},
+      {"\"config.json.gptq-doctor.bak\"", "\"config.json\""},
+      {"\"config.json.gptq-doctor.bak\"", "\"stray.json.gptq-doctor.bak\""},
+      {"\"quantize_config.json\"", "\"config.json\""},
+      {"\"quantize_config.json\"", "\".gptq-doctor.journal.json\""},
+      {"\"" + Sha256("{\"a\": 2}") + "\"", "\"\""},
+      {"\"" + Sha256("{\"a\": 1}") + "\"", "\"12\""},
+      {"\"create\"", "\"remove\""},
+      {"\"size\": 7", "\"size\": -1"},
+      {"\"to\": \"model.safetensors\"", "\"to\": \"\""}};
+  for (const auto& [from, to] : changes) {
+    MemoryFiles memory{.files = good.files};
+    std::string& journal = memory.files[kJournalName];
+    ASSERT_NE(journal.find(from), std::string::npos) << from;
+    journal.replace(journal.find(from), from.size(), to);
+    const Files before = memory.files;
+    EXPECT_FALSE(UndoIn(memory)) << from;
+    EXPECT_EQ(memory.files, before) << from;
+  }
+}
+
 TEST(Apply, WritesElsewhereAllOrNothing) {
   Plan plan = EveryKind();
   plan.edits.resize(2);
@@ -277,6 +303,8 @@ TEST(Plan, RefusesWhatIsNoPlan) {
   for (const std::string& text :
        {std::string("{"), std::string("[]"), std::string("{}"), changed("\"1.0\"", "\"2.0\""),
         changed("\"quantize_config.json\"", "\"../quantize_config.json\""),
+        changed("\"quantize_config.json\"", "\"config.json\""),
+        changed("\"quantize_config.json\"", "\".gptq-doctor.journal.json\""),
         changed("\"config.json\"", "\"/etc/config.json\""), changed("\"model.safetensors\"", "\"a/../../b\""),
         changed("\"replace\"", "\"append\""), changed("\"content\": \"{}\"", "\"content\": \"{ }\""),
         changed(Sha256("{\"a\": 1}"), "12")}) {
