@@ -62,6 +62,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/inventory_lookup.cc
   src/gptq/key_table.cc
   src/gptq/module_pattern.cc
+  src/gptq/pattern_fault.cc
   src/gptq/name_fold.cc
   src/gptq/packing.cc
   src/gptq/quant_config_files.cc
@@ -91,7 +92,9 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/autogptq.cc
   src/loaders/converters.cc
   src/loaders/declared.cc
+  src/loaders/dynamic_effects.cc
   src/loaders/engine.cc
+  src/loaders/engine_checks.cc
   src/loaders/env_judge.cc
   src/loaders/env_scan.cc
   src/loaders/exllama.cc

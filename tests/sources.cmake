@@ -50,6 +50,7 @@ set(GPTQ_DOCTOR_TESTS
   gptq/format_table_test.cc
   gptq/inventory_test.cc
   gptq/module_pattern_test.cc
+  gptq/pattern_fault_test.cc
   gptq/packing_test.cc
   infer/act_order_test.cc
   infer/checkpoint_format_test.cc
@@ -68,6 +69,7 @@ set(GPTQ_DOCTOR_TESTS
   loaders/opening_story_test.cc
   loaders/own_checks_test.cc
   loaders/select_test.cc
+  loaders/settings_errors_test.cc
   loaders/support.cc
   loaders/symptom_test.cc
   loaders/tables_python_config_test.cc

@@ -3,6 +3,7 @@
 
 // What vLLM and SGLang have in common: fused layers, splitting over ranks, and how stored shapes are copied into them.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,15 +21,13 @@ bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not);
 // The dtype the engine runs at: --dtype, else config.json's, else float16.
 std::string EngineDtype(const Walk& walk);
 
-// Parts of one fused layer that disagree on being quantized; null where all agree.
+// Parts of one fused layer that disagree on being quantized, in the loader's eyes; empty where all agree.
 struct FusedMix {
   const ClassDigest* quantized = nullptr;
   const ClassDigest* plain = nullptr;
   std::string fused;  // "model.layers.0.self_attn.qkv_proj"
 };
-std::optional<FusedMix> FindFusedMix(const ModelFacts& facts);
-// Parts of one fused layer with different bits or group_size.
-std::optional<FusedMix> FindFusedSettings(const ModelFacts& facts);
+std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const std::function<bool(const ClassDigest&)>& quantized);
 
 // Per-rank sizes of the layer that an engine builds of a class: parts of a fused layer count together.
 struct RankShape {
@@ -38,20 +37,50 @@ RankShape ShapeOnRank(const ModelFacts& facts, const ClassDigest& digest, int tp
 
 // How stored tensors meet the parameters built for `bits` and `group_size`.
 enum class CopyResult { kFits, kSilentCut, kTooFewRows, kColumnAssert };
-CopyResult CopyOf(const Walk& walk, const ClassDigest& digest, int64_t bits, int64_t group_size, int64_t* expected,
-                  int64_t* stored);
-// The settings that `dynamic` gives to the fused layer of a class, the base where no rule fires; empty where a pattern
-// cannot be judged. `excluded` is set for "-:".
+// The settings that members of a class are built with, those of `dynamic` included; members that a "-:" rule takes out
+// have none. Empty where a pattern cannot be judged.
 struct LayerSettings {
   int64_t bits = 0, group_size = 0;
-  bool excluded = false;
+  bool sym = true;
+  const JsonMember* rule = nullptr;  // of `dynamic`; null: the base
 };
-std::optional<LayerSettings> EngineSettingsOf(const Walk& walk, const ClassDigest& digest);
-// "model.layers.0.self_attn.qkv_proj" for "model.layers.0.self_attn.q_proj", "...mlp.experts" for an expert.
-std::string EngineName(const ClassDigest& digest);
+std::vector<LayerSettings> EngineSettingsOf(const Walk& walk, size_t class_index);
+// How the stored tensors meet the first of these that they do not fit.
+struct Copied {
+  CopyResult result = CopyResult::kFits;
+  int64_t expected = 0, stored = 0;
+};
+Copied CopyOf(const Walk& walk, const ClassDigest& digest, const std::vector<LayerSettings>& settings);
 
 // The name an engine's load loop complains about, without the outer "model.".
 std::string LeftoverName(std::string_view tensor);
+
+// ---- what the classes of both engines raise while they are made (engine_checks.cc) ----
+// Releases differ in this.
+struct EngineTraits {
+  std::string_view source;         // of the gptq class
+  bool fraction_first = true;      // the constructor computes Fraction(32, bits), else 32 // bits
+  bool fraction_later = false;     // each Marlin layer computes Fraction(32, bits)
+  int64_t outputs_of_3_bits = 32;  // the outputs of a 3-bit layer must be a multiple of it
+  std::string_view group_message;  // {g}: Marlin's list lacks a rule's group_size
+};
+// quant_method that is no string.
+bool CheckMethodType(Walk& walk, std::string_view source);
+// A quant_method of another format that the engines have a class for; false where the walk ends with it.
+bool CheckOtherMethod(Walk& walk, const std::string& method, std::string_view source);
+// Bits that divide nothing.
+bool CheckBitsType(Walk& walk, bool fraction, std::string_view source);
+// bits, group_size, sym and desc_act are there and not null: the upgrade to Marlin looks (bits, sym) up.
+bool AllSettingsGiven(const Walk& walk);
+// Values that cannot be looked up in the Marlin classes' table of (bits, sym).
+bool CheckMarlinLookup(Walk& walk, std::string_view source);
+// `dynamic`, and what each of its rules makes of the layers it hits.
+bool CheckRules(Walk& walk, const EngineTraits& traits);
+// Sizes of a layer under the gptq method.
+bool CheckGptqSizes(Walk& walk, const ClassDigest& digest, const std::vector<LayerSettings>& settings,
+                    const EngineTraits& traits);
+// The configuration says Marlin in one of the spellings that engines read.
+bool SaysMarlin(const Walk& walk);
 
 }  // namespace gptq_doctor
 

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/bytes.h"
-#include "gptq/module_pattern.h"
 
 namespace gptq_doctor {
 namespace {
@@ -256,57 +255,6 @@ const ClassDigest* ModelFacts::Find(std::string_view pattern) const {
     if (digest.pattern == pattern) return &digest;
   }
   return nullptr;
-}
-
-const std::vector<DynamicEffect>& ModelFacts::EffectsOf(const JsonValue& dynamic) const {
-  for (const auto& [key, effects] : effects_) {
-    if (key == &dynamic) return effects;
-  }
-  struct Compiled {
-    bool exclude = false;
-    std::optional<ModulePattern> pattern;
-    const JsonValue* settings = nullptr;
-  };
-  std::vector<Compiled> rules;
-  for (const JsonMember& member : dynamic.members) {
-    std::string_view text = member.key;
-    const bool exclude = text.starts_with("-:");
-    if (exclude || text.starts_with("+:")) text.remove_prefix(2);
-    rules.push_back({exclude, ModulePattern::Compile(text), &member.value});
-  }
-  std::vector<DynamicEffect> effects(classes.size());
-  for (size_t i = 0; i < classes.size(); ++i) {
-    if (!classes[i].gptq && !classes[i].dense_linear) continue;
-    DynamicEffect& effect = effects[i];
-    for (const uint32_t number : exam->inventory.members(exam->inventory.classes[classes[i].id])) {
-      const std::string_view stem = exam->inventory.modules[number].stem;
-      for (const Compiled& rule : rules) {
-        if (!rule.pattern) {
-          effect.unknown = true;
-          break;
-        }
-        if (!rule.pattern->Matches(stem)) continue;
-        if (rule.exclude) {
-          ++effect.excluded;
-          break;
-        }
-        const JsonValue* bits = rule.settings->Find("bits");
-        const JsonValue* group_size = rule.settings->Find("group_size");
-        const auto new_bits = bits == nullptr ? std::nullopt : bits->AsInt();
-        const auto new_group = group_size == nullptr ? std::nullopt : group_size->AsInt();
-        if (!new_bits && !new_group) break;
-        if (effect.changed++ == 0) {
-          effect.bits = new_bits;
-          effect.group_size = new_group;
-        } else if (effect.bits != new_bits || effect.group_size != new_group) {
-          effect.uniform = false;
-        }
-        break;
-      }
-    }
-    if (effect.changed > 0 && effect.changed + effect.excluded < classes[i].count) effect.uniform = false;
-  }
-  return effects_.emplace_back(&dynamic, std::move(effects)).second;
 }
 
 ModelFacts DigestModel(const Examination& exam) {

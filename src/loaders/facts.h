@@ -5,12 +5,14 @@
 // engine would split it. Work is per class, never per module. Knows no loader.
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "infer/examination.h"
+#include "loaders/profile.h"
 
 namespace gptq_doctor {
 
@@ -41,14 +43,21 @@ struct ClassDigest {
   bool bias_zero_known = false;
 };
 
-// What one `dynamic` object does to a class. Rules are matched against module names as the files spell them.
+// What one `dynamic` object does to a class.
 struct DynamicEffect {
   int64_t excluded = 0;                     // members that a "-:" rule takes out
-  int64_t changed = 0;                      // members whose bits or group_size a rule sets
+  int64_t ruled = 0;                        // members that another rule hits
+  int64_t changed = 0;                      // of these, members whose bits or group_size it sets
   bool uniform = true;                      // every member not taken out gets the same bits and group_size
   bool unknown = false;                     // a pattern that cannot be judged stands before the deciding one
   std::optional<int64_t> bits, group_size;  // of the first member a rule changes
+  std::vector<const JsonMember*> rules;     // that hit members and take none out, in order of first use
+  const JsonMember* fault = nullptr;        // a rule that some member reaches and that is no regular expression
+  std::string_view first_excluded;          // name of the first member taken out
 };
+
+// "model.layers.0.self_attn.qkv_proj" for "model.layers.0.self_attn.q_proj", "...mlp.experts" for an expert.
+std::string EngineName(const ClassDigest& digest, std::string_view stem);
 
 struct ModelFacts {
   const Examination* exam = nullptr;
@@ -72,11 +81,16 @@ struct ModelFacts {
   std::string config_clash;  // sizes of config.json that the tensors contradict, one sentence; "" if none
 
   const ClassDigest* Find(std::string_view pattern) const;
-  // Computed on first use, kept by section; not thread-safe.
-  const std::vector<DynamicEffect>& EffectsOf(const JsonValue& dynamic) const;
+  // Computed on first use, kept by section and style; not thread-safe.
+  const std::vector<DynamicEffect>& EffectsOf(const JsonValue& dynamic, NameStyle style) const;
 
  private:
-  mutable std::vector<std::pair<const JsonValue*, std::vector<DynamicEffect>>> effects_;
+  struct KeptEffects {
+    const JsonValue* dynamic;
+    NameStyle style;
+    std::vector<DynamicEffect> effects;
+  };
+  mutable std::deque<KeptEffects> effects_;
 };
 
 ModelFacts DigestModel(const Examination& exam);

@@ -28,6 +28,7 @@ bool StageGptqModelGate(Walk& walk);    // quantized or plain, before anything e
 bool StageGptqModelFormat(Walk& walk);  // formats, keys that reject
 bool StageGptqModelSym(Walk& walk);     // sym=false needs a known quantizer, checked after the weights
 // transformers.cc
+bool StageBitsAndBytes(Walk& walk);   // flags that make the settings another quantizer's
 bool StageGptqConfig(Walk& walk);     // GPTQConfig's own checks
 bool StageBlockPattern(Walk& walk);   // optimum's block prefix
 bool StageOptimumConfig(Walk& walk);  // load_quantized_model
@@ -41,6 +42,7 @@ bool StageVllmKernels(Walk& walk);
 bool StageVllmTensors(Walk& walk);
 // sglang.cc
 bool StageSglangMethod(Walk& walk);
+bool StageSglangLayers(Walk& walk);
 bool StageSglangTensors(Walk& walk);
 // tgi.cc
 bool StageTgiConfig(Walk& walk);

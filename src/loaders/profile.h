@@ -78,7 +78,7 @@ struct MethodFacts {
   bool case_sensitive = true;
   bool required = false;
   std::string_view missing_message;
-  std::string_view elsewhere;  // a method that another quantizer of the same library takes, with a package of its own
+  std::span<const std::string_view> elsewhere;  // methods that other quantizers of the same library take
   UnknownMethod unknown = UnknownMethod::kIgnored;
   std::string_view unknown_message;     // {x}
   std::string_view not_string_message;  // {t} its Python type, {v}; empty: null counts as absent
@@ -188,6 +188,10 @@ enum class MetadataRule : uint8_t {
 };
 enum class BiasRule : uint8_t { kByArchitecture, kAlwaysBuilt };
 
+// Names that patterns of `dynamic` are matched against: as the files spell modules, or as vLLM and SGLang name the
+// layers they build.
+enum class NameStyle : uint8_t { kFiles, kEngines };
+
 // A loader's list of architectures is one table for all its versions.
 struct ArchitectureRow {
   std::string_view model_types;  // space-separated
@@ -198,10 +202,12 @@ struct ArchitectureRow {
 
 struct ModuleFacts {
   ModuleRule rule = ModuleRule::kByTensors;
-  bool dynamic = false;           // reads `dynamic`
-  bool modules_in_block = false;  // reads modules_in_block_to_quantize
-  bool stacked_experts = false;   // experts are one parameter, routers no linear layers: what becomes of packed ones is
-                                  // not known
+  bool dynamic = false;                 // reads `dynamic`
+  NameStyle names = NameStyle::kFiles;  // that its patterns are matched against
+  std::string_view pattern_message;     // {re}, {regex}, {p}: one is no regular expression
+  bool modules_in_block = false;        // reads modules_in_block_to_quantize
+  bool stacked_experts = false;  // experts are one parameter, routers no linear layers: what becomes of packed ones is
+                                 // not known
   LmHeadRule lm_head = LmHeadRule::kNever;
   std::span<const ArchitectureRow> architectures;  // empty: any that the base library knows
   bool fold_type_case = false;                     // model_type is lower-cased for the look-up

@@ -181,6 +181,7 @@ constexpr Profile kRow1 = {
     .kernels = kKernels2,
     .modules = {.rule = ModuleRule::kSuffixes,
                 .dynamic = true,
+                .pattern_message = "re.error: {re}",
                 .lm_head = LmHeadRule::kIfKey,
                 .architectures = kArchitectures,
                 .type_message = kNotSupported,
@@ -242,6 +243,7 @@ constexpr Profile kRow50 = [] {
   row.limits.formats = kFormats5;
   row.limits.damp_null = true;
   row.kernels = kKernels5;
+  row.modules.pattern_message = {};  // PCRE's own words
   return row;
 }();
 
@@ -297,6 +299,7 @@ constexpr Profile kRow734 = [] {
   row.kernels = kKernels734;
   row.per_module_kernels = true;
   row.modules.lm_head = LmHeadRule::kIfKeyOrTensors;
+  row.modules.pattern_message = "ValueError: QuantizeConfig: invalid dynamic pattern `{p}`";
   return row;
 }();
 

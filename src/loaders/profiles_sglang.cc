@@ -13,9 +13,8 @@ constexpr std::string_view kQuantSource =
 constexpr std::string_view kLoaderSource =
     "sgl-project/sglang python/sglang/srt/model_loader/loader.py:213-312, weight_utils.py:262-420";
 
-constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"},
-                                   {"config.json", "/text_config/quantization_config"},
-                                   {"config.json", "/compression_config"}};
+// A section in text_config alone names no method, so no class reads it (model_config.py, _parse_quant_hf_config).
+constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"}, {"config.json", "/compression_config"}};
 constexpr std::string_view kAssume[] = {"no --quantization flag"};
 constexpr KernelRow kKernels[] = {{.name = "gptq_marlin",
                                    .bits = BitsSet({4, 8}),
@@ -34,8 +33,8 @@ constexpr KernelRow kKernels[] = {{.name = "gptq_marlin",
                                    .g_idx = GroupIndex::kIfDescAct,
                                    .slow = true,
                                    .source = kQuantSource}};
-constexpr Stage kStages[] = {StageModelConfig, StageConfig,        StageSglangMethod, StageModules,
-                             StageFiles,       StageSglangTensors, StageValues};
+constexpr Stage kStages[] = {StageModelConfig,  StageConfig, StageSglangMethod,  StageModules,
+                             StageSglangLayers, StageFiles,  StageSglangTensors, StageValues};
 
 constexpr Profile kRow = {
     .loader = "sglang",
@@ -53,6 +52,7 @@ constexpr Profile kRow = {
                .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
                .bits = 0,
                .group_size = 0,
+               .not_object_member = "to_dict",
                .source = kConfigSource},
     .files = {.rule = FileRule::kGlob,
               .index_filters = true,
@@ -63,6 +63,8 @@ constexpr Profile kRow = {
     .kernels = kKernels,
     .modules = {.rule = ModuleRule::kAllLinears,
                 .dynamic = true,
+                .names = NameStyle::kEngines,
+                .pattern_message = "re.error: {re}",
                 .lm_head = LmHeadRule::kIfKey,
                 .source = kQuantSource},
     .tensors = {.unexpected = Unexpected::kWarns,

@@ -16,6 +16,24 @@ constexpr std::string_view kOptimum = "huggingface/optimum optimum/gptq/quantize
 
 constexpr ConfigPlace kSection[] = {{"config.json", "/quantization_config"}};
 constexpr std::string_view kMethods[] = {"gptq"};
+// AUTO_QUANTIZATION_CONFIG_MAPPING of 4.44.2 to 4.48.3, of 4.55.0 and of June 2026, without gptq.
+constexpr std::string_view kOthers444[] = {
+    "awq", "eetq", "aqlm", "quanto", "hqq", "fbgemm_fp8", "compressed-tensors", "higgs", "torchao", "bitnet", "vptq"};
+constexpr std::string_view kOthers455[] = {
+    "awq",        "eetq",  "aqlm",    "quanto", "quark",     "fp_quant",
+    "hqq",        "higgs", "torchao", "bitnet", "vptq",      "compressed-tensors",
+    "fbgemm_fp8", "spqr",  "fp8",     "mxfp4",  "auto-round"};
+constexpr std::string_view kOthers5[] = {"awq",         "eetq",
+                                         "aqlm",        "quanto",
+                                         "quark",       "fp_quant",
+                                         "hqq",         "higgs",
+                                         "torchao",     "bitnet",
+                                         "vptq",        "fbgemm_fp8",
+                                         "spqr",        "fp8",
+                                         "mxfp4",       "auto-round",
+                                         "mxfp8",       "metal",
+                                         "sinq",        "gemma",
+                                         "fouroversix", "compressed-tensors"};
 constexpr std::string_view kNoMethod =
     "ValueError: The model's quantization config from the arguments has no `quant_method` attribute. Make sure that "
     "the model has been correctly quantized";
@@ -53,13 +71,14 @@ constexpr LimitFacts kLimits = {.bits = k2348,
                                 .bits_message = "ValueError: Only support quantization to [2,3,4,8] bits but found {b}",
                                 .group_size_message = "ValueError: group_size must be greater than 0 or equal to -1",
                                 .group_size_checked = true,
+                                .damp_message = "ValueError: damp_percent must between 0 and 1.",
                                 .source = kConfig};
 constexpr ModuleFacts kModules = {
     .rule = ModuleRule::kBlockLinears, .modules_in_block = true, .lm_head = LmHeadRule::kNever, .source = kOptimum};
 
-constexpr Stage kStages[] = {StageModelConfig, StageConfig,   StageMethod,   StageLimits,  StageGptqConfig,
-                             StageFiles,       StageMetadata, StageFallback, StageModules, StageBlockPattern,
-                             StageForeign,     StageKernel,   StageTensors,  StageValues};
+constexpr Stage kStages[] = {StageModelConfig,  StageConfig,  StageBitsAndBytes, StageMethod,   StageLimits,
+                             StageGptqConfig,   StageFiles,   StageMetadata,     StageFallback, StageModules,
+                             StageBlockPattern, StageForeign, StageKernel,       StageTensors,  StageValues};
 
 constexpr Profile kRow444 = {.loader = "transformers",
                              .version = "4.44",
@@ -79,10 +98,12 @@ constexpr Profile kRow444 = {.loader = "transformers",
                                         .group_size = 128,
                                         .desc_act = false,
                                         .lower_format = true,
+                                        .not_object_member = "quant_method",
                                         .source = kConfig},
                              .method = {.accepted = kMethods,
                                         .required = true,
                                         .missing_message = kNoMethod,
+                                        .elsewhere = kOthers444,
                                         .unknown = UnknownMethod::kRejects,
                                         .unknown_message = kUnknown444,
                                         .source = kAuto},
@@ -115,7 +136,8 @@ constexpr Profile kRow455a = [] {
   row.assumptions = kAssumeAutoGptq455;
   row.config.null_message = kNull;
   row.config.format_key = FormatKey::kCheckpointFormat;
-  row.method.elsewhere = "auto-round";  // AutoRoundConfig, AutoRoundQuantizer
+  row.config.not_object_member = "get";
+  row.method.elsewhere = kOthers455;
   row.method.unknown = UnknownMethod::kDenseModel;
   row.method.unknown_message = kUnknown455;
   row.files.named_by_config = true;
@@ -144,6 +166,7 @@ constexpr Profile kRow5 = [] {
                                 "2026-08"});
   row.brief = true;
   row.config.format_key = FormatKey::kCheckpointFormatFirst;
+  row.method.elsewhere = kOthers5;
   // src/transformers/models/qwen2_moe/modular_qwen2_moe.py (Qwen2MoeExperts, Qwen2MoeTopKRouter), and so other
   // mixtures.
   row.modules.stacked_experts = true;

@@ -20,10 +20,15 @@ constexpr std::string_view kFilesSource =
 constexpr std::string_view kModulesSource =
     "vllm-project/vllm vllm/model_executor/layers/quantization/utils/gptq_utils.py:86-170";
 
-constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"},
-                                   {"hf_quant_config.json", ""},
-                                   {"config.json", "/text_config/quantization_config"},
-                                   {"config.json", "/compression_config"}};
+// The place decides only where the method is taken from it: ModelConfig._parse_quant_hf_config up to 0.10,
+// model_arch_config_convertor.py later; hf_quant_config.json is attached since 0.10 (transformers_utils/config.py).
+constexpr ConfigPlace kPlaces07[] = {{"config.json", "/quantization_config"}, {"config.json", "/compression_config"}};
+constexpr ConfigPlace kPlaces10[] = {
+    {"config.json", "/quantization_config"}, {"hf_quant_config.json", ""}, {"config.json", "/compression_config"}};
+constexpr ConfigPlace kPlaces15[] = {{"config.json", "/quantization_config"},
+                                     {"hf_quant_config.json", ""},
+                                     {"config.json", "/compression_config"},
+                                     {"config.json", "/text_config/quantization_config"}};
 constexpr std::string_view kAssume[] = {"no --quantization flag"};
 
 // The gptq kernel adds 1 to every stored zero up to 0.10; later it obeys gptq_v2.
@@ -78,7 +83,7 @@ constexpr Profile kRow02 = {
     .revision = "vllm-project/vllm#1420; OpenBMB/MiniCPM#141",
     .as_of = "2024-05",
     .assumptions = kAssumeOld,
-    .config = {.places = kPlaces,
+    .config = {.places = kPlaces07,
                .no_config = NoConfig::kDenseModel,
                .required_message = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.",
                .bits = 0,
@@ -93,6 +98,8 @@ constexpr Profile kRow02 = {
     .kernels = kKernels02,
     .modules = {.rule = ModuleRule::kAllLinears,
                 .dynamic = true,
+                .names = NameStyle::kEngines,
+                .pattern_message = "re.error: {re}",
                 .lm_head = LmHeadRule::kIfKey,
                 .source = kModulesSource},
     .tensors = {.unexpected = Unexpected::kRejects,
@@ -122,12 +129,24 @@ constexpr Profile kRow07 = [] {
 }();
 
 // What else differs between these is in vllm_age.h.
-constexpr Profile kRow09 =
-    Next(kRow07,
-         {"0.9", ">=0.9,<0.10", {0, 9, 0}, {0, 10, 0}, "vLLM 0.9", "vllm-project/vllm v0.9.2 a5dd03c1eb", "2025-07"});
-constexpr Profile kRow10 = Next(
-    kRow09,
-    {"0.10", ">=0.10,<0.11", {0, 10, 0}, {0, 11, 0}, "vLLM 0.10", "vllm-project/vllm v0.10.1.1 1da94e673c", "2025-08"});
+constexpr Profile kRow09 = [] {
+  Profile row =
+      Next(kRow07,
+           {"0.9", ">=0.9,<0.10", {0, 9, 0}, {0, 10, 0}, "vLLM 0.9", "vllm-project/vllm v0.9.2 a5dd03c1eb", "2025-07"});
+  row.modules.pattern_message = "regex._regex_core.error: {regex}";
+  return row;
+}();
+constexpr Profile kRow10 = [] {
+  Profile row = Next(kRow09, {"0.10",
+                              ">=0.10,<0.11",
+                              {0, 10, 0},
+                              {0, 11, 0},
+                              "vLLM 0.10",
+                              "vllm-project/vllm v0.10.1.1 1da94e673c",
+                              "2025-08"});
+  row.config.places = kPlaces10;
+  return row;
+}();
 
 constexpr Profile kRow15 = [] {
   Profile row = Next(kRow10, {"0.15",
@@ -138,6 +157,7 @@ constexpr Profile kRow15 = [] {
                               "vllm-project/vllm v0.15.1 1892993bc1",
                               "2026-02"});
   row.brief = true;
+  row.config.places = kPlaces15;
   row.config.format_key = FormatKey::kCheckpointFormat;
   row.files.consolidated_wins = true;
   row.kernels = kKernels15;

@@ -98,6 +98,9 @@ std::string PythonRepr(const JsonValue& value) {
     case JsonKind::kBool:
       return value.boolean ? "True" : "False";
     case JsonKind::kNumber:
+      if (value.text == "NaN") return "nan";
+      if (value.text == "Infinity") return "inf";
+      return value.text == "-Infinity" ? "-inf" : value.text;
     case JsonKind::kString:
       return value.text;
     case JsonKind::kArray:

@@ -28,7 +28,10 @@ bool CheckKeysAndDtype(Walk& walk) {
   const KernelRow& marlin = walk.profile.kernels[0];
   const KernelRow& gptq = walk.profile.kernels[1];
   const std::string dtype = EngineDtype(walk);
-  if (FitsMarlin(walk, 80, &why_not)) {
+  if (EngineMethod(walk) == "gptq" && AllSettingsGiven(walk) && !CheckMarlinLookup(walk, marlin.source)) return false;
+  if (SaysMarlin(walk)) {
+    why_not = "the settings say Marlin";
+  } else if (FitsMarlin(walk, 80, &why_not)) {
     walk.method = "gptq_marlin";
     walk.kernel = &marlin;
     walk.Step("method", "The model is convertible to gptq_marlin during runtime. Using gptq_marlin kernel.",
@@ -43,6 +46,7 @@ bool CheckKeysAndDtype(Walk& walk) {
     return true;
   }
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
+  if (!CheckBitsType(walk, true, kGptqSource)) return false;
   const int64_t bits = walk.declared.bits;
   if (bits != 2 && bits != 3 && bits != 4 && bits != 8) {
     return walk.Rejects(
@@ -58,10 +62,6 @@ bool CheckKeysAndDtype(Walk& walk) {
                         "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py:178",
                         "TypeError: GPTQ Method does not support MoE, please use gptq_marlin");
   }
-  if (bits == 3) {
-    return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
-                        "sgl-project/sglang python/sglang/srt/layers/quantization/utils.py:256", "AssertionError");
-  }
   if (dtype == "bfloat16") {
     walk.Remedy("--dtype float16");
     return walk.Rejects(
@@ -71,33 +71,54 @@ bool CheckKeysAndDtype(Walk& walk) {
   return true;
 }
 
-bool CheckAligned(Walk& walk, const ClassDigest& digest) {
+// dynamic never reaches experts.
+std::vector<LayerSettings> SettingsHere(const Walk& walk, size_t index) {
+  if (walk.facts.classes[index].part != Part::kExpert) return EngineSettingsOf(walk, index);
+  return {{walk.declared.bits, walk.declared.group_size, walk.declared.sym, nullptr}};
+}
+
+constexpr EngineTraits kTraits = {
+    .source = "sgl-project/sglang python/sglang/srt/layers/quantization/utils.py:245-330, gptq/schemes",
+    .outputs_of_3_bits = 10,  // its pack factor is 32 // 3
+    .group_message =
+        "ValueError: Marlin does not support group_size = {g} for quant_type = uint4b8. Only group_sizes = "
+        "[-1, 32, 64, 128] are supported."};
+
+bool CheckMarlinTiles(Walk& walk, const ClassDigest& digest) {
   const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
-  const int64_t g = walk.declared.group_size;
-  const std::string at = " (" + std::string(digest.pattern) + ")";
-  if (g > 0 && g < digest.in_features && shape.in % g != 0) {
-    walk.Remedy("lower the tensor-parallel size");
-    return walk.Rejects(
-        "kernel",
-        "stops: " + std::to_string(shape.in) + " inputs a rank are no multiple of group_size " + std::to_string(g) + at,
-        kGptqSource,
-        "ValueError: The input size is not aligned with the quantized weight shape. This can be caused by too large "
-        "tensor parallel size.");
-  }
-  if (walk.method == "gptq_marlin" && (shape.out % 64 != 0 || shape.in % 128 != 0)) {
-    walk.Degrade(Outcome::kUnknown, "kernel",
-                 "Marlin's tiles do not fit " + std::to_string(shape.in) + " x " + std::to_string(shape.out) + at +
-                     "; the test's result is discarded and the repack kernel decides",
-                 "sgl-project/sglang gptq_kernels.py");
-  }
+  if (shape.out % 64 == 0 && shape.in % 128 == 0) return true;
+  walk.Degrade(Outcome::kUnknown, "kernel",
+               "Marlin's tiles do not fit " + std::to_string(shape.in) + " x " + std::to_string(shape.out) + " (" +
+                   std::string(digest.pattern) + "); the test's result is discarded and the repack kernel decides",
+               "sgl-project/sglang gptq_kernels.py");
   return true;
 }
 
 }  // namespace
 
+// Layers are made before any weight is read.
+bool StageSglangLayers(Walk& walk) {
+  if (walk.dense_model || walk.kernel == nullptr) return true;
+  if (!CheckRules(walk, kTraits)) return false;
+  for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
+    const ClassDigest& digest = walk.facts.classes[i];
+    if (!digest.gptq || walk.built[i] != Built::kQuantized || digest.in_features <= 0) continue;
+    const bool fits = walk.method == "gptq" ? CheckGptqSizes(walk, digest, SettingsHere(walk, i), kTraits)
+                                            : CheckMarlinTiles(walk, digest);
+    if (!fits) return false;
+  }
+  if (walk.method == "gptq" && walk.declared.bits == 3) {
+    return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
+                        kTraits.source, "AssertionError");
+  }
+  return true;
+}
+
 bool StageSglangMethod(Walk& walk) {
   if (walk.dense_model) return true;
+  if (!CheckMethodType(walk, kMethodSource)) return false;
   const std::string method = EngineMethod(walk);
+  if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
   if (method.empty() || (method != "gptq" && method != "gptq_marlin" && method != "auto-round")) {
     walk.Remedy("gptq-doctor fix --write");
     return walk.Rejects("method",
@@ -168,7 +189,6 @@ bool StageSglangTensors(Walk& walk) {
       continue;
     }
     if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
-    if (!CheckAligned(walk, digest)) return false;
     if (digest.qweight == nullptr || digest.scales == nullptr || digest.qzeros == nullptr) {
       walk.Degrade(Outcome::kGarbage, "tensors",
                    Modules(digest.count) + " lack packed tensors (" + std::string(digest.pattern) +
@@ -187,18 +207,14 @@ bool StageSglangTensors(Walk& walk) {
                        ", the files do not: it stays uninitialised, nothing checks",
                    source);
     }
-    LayerSettings settings{walk.declared.bits, walk.declared.group_size, false};
-    if (digest.part != Part::kExpert) {
-      const auto own = EngineSettingsOf(walk, digest);
-      if (!own) {
-        walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged",
-                     walk.profile.modules.source);
-        continue;
-      }
-      settings = *own;
+    const std::vector<LayerSettings> settings = SettingsHere(walk, i);
+    if (settings.empty()) {
+      walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
+      continue;
     }
-    int64_t expected = 0, stored = 0;
-    const CopyResult copy = CopyOf(walk, digest, settings.bits, settings.group_size, &expected, &stored);
+    const Copied copied = CopyOf(walk, digest, settings);
+    const CopyResult copy = copied.result;
+    const int64_t expected = copied.expected, stored = copied.stored;
     if (copy == CopyResult::kFits) continue;
     walk.Remedy("gptq-doctor fix --write");
     if (copy == CopyResult::kColumnAssert)
@@ -212,7 +228,7 @@ bool StageSglangTensors(Walk& walk) {
             " are expected: " + (copy == CopyResult::kSilentCut ? "cut" : "padded with zeros") + " without a message",
         "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
   }
-  if (const auto mix = FindFusedMix(facts)) {
+  if (const auto mix = FindFusedMix(facts, [](const ClassDigest& digest) { return digest.gptq; })) {
     walk.Degrade(Outcome::kGarbage, "modules",
                  mix->fused + " has quantized and plain parts: the plain ones are skipped", source);
   }

@@ -173,7 +173,8 @@ bool StageConfig(Walk& walk) {
             "TypeError: BaseQuantizeConfig.__init__() got an unexpected keyword argument '" + member.key + "'");
       }
     }
-    return CheckRequired(walk, facts.required, facts.required_message);
+    // Where a method must be named, its class is what asks for the other keys.
+    return walk.profile.method.required || CheckRequired(walk, facts.required, facts.required_message);
   }
   return NoSettings(walk);
 }
@@ -195,27 +196,32 @@ bool StageMethod(Walk& walk) {
     return walk.Rejects("method", "stops: the settings name no quant_method", facts.source,
                         walk.Message(facts.missing_message));
   }
+  if (facts.required && (value->kind == JsonKind::kArray || value->kind == JsonKind::kObject)) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method", "stops: quant_method is no string", facts.source,
+                        "TypeError: unhashable type: '" + std::string(PythonType(*value)) + "'");
+  }
   const std::string method = facts.case_sensitive ? read.method : LowerAscii(read.method);
   if (std::find(facts.accepted.begin(), facts.accepted.end(), method) != facts.accepted.end()) {
     walk.Step("method", "recognises quant_method " + method, facts.source);
-    return true;
+    return !facts.required || CheckRequired(walk, walk.profile.config.required, walk.profile.config.required_message);
   }
-  if (!facts.elsewhere.empty() && method == facts.elsewhere) {
+  if (std::find(facts.elsewhere.begin(), facts.elsewhere.end(), method) != facts.elsewhere.end()) {
     walk.Degrade(Outcome::kUnknown, "method",
                  "leaves " + method + " to a quantizer with a package of its own, which is not examined", facts.source);
     return false;
   }
-  const std::string message = walk.Message(facts.unknown_message, {{"x", read.method}, {"v", read.method}});
+  const std::string spelled = PythonRepr(*value);
+  const std::string message = walk.Message(facts.unknown_message, {{"x", spelled}, {"v", spelled}});
   switch (facts.unknown) {
     case UnknownMethod::kIgnored:
       return true;
     case UnknownMethod::kRejects:
       walk.Remedy("gptq-doctor fix --write");
-      return walk.Rejects("method", "stops: quant_method \"" + read.method + "\" is none it knows", facts.source,
-                          message);
+      return walk.Rejects("method", "stops: quant_method \"" + spelled + "\" is none it knows", facts.source, message);
     case UnknownMethod::kDenseModel:
       walk.dense_model = true;
-      walk.dense_why = "does not know quant_method \"" + read.method + "\" and skips the quantization";
+      walk.dense_why = "does not know quant_method \"" + spelled + "\" and skips the quantization";
       walk.dense_message = message;
       walk.Step("method", walk.dense_why, facts.source);
       return true;

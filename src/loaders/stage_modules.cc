@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "gptq/pattern_fault.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -50,20 +51,6 @@ bool LinearLike(const ModelFacts& facts, const ClassDigest& digest) {
   return digest.dense_linear && !BareParameter(facts, digest);
 }
 
-// Entries of modules_in_block_to_quantize, flattened; empty list where absent or null.
-std::vector<std::string_view> KeepList(const Declared& read) {
-  std::vector<std::string_view> names;
-  const JsonValue* list = read.Find("modules_in_block_to_quantize");
-  if (list == nullptr) return names;
-  for (const JsonValue& item : list->items) {
-    if (const std::string* text = item.AsString()) names.push_back(*text);
-    for (const JsonValue& inner : item.items) {
-      if (const std::string* text = inner.AsString()) names.push_back(*text);
-    }
-  }
-  return names;
-}
-
 bool HeadIsQuantized(const Walk& walk, const ClassDigest& digest) {
   switch (walk.profile.modules.lm_head) {
     case LmHeadRule::kNever:
@@ -87,8 +74,7 @@ bool BuildsQuantized(const Walk& walk, const ClassDigest& digest, const Architec
     case ModuleRule::kHeaders:
       if (digest.part == Part::kExpert) return true;
       if (keep.empty()) return digest.gptq;
-      return std::any_of(keep.begin(), keep.end(),
-                         [&](std::string_view part) { return digest.stem.find(part) != std::string_view::npos; });
+      return ListedAsPart(keep, digest.stem);
     case ModuleRule::kAllLinears:
       if (!digest.in_blocks) return false;
       return digest.part != Part::kRouter && digest.part != Part::kVision;
@@ -121,9 +107,43 @@ std::string BuildText(int64_t stored, int64_t quantized, int64_t plain) {
   return text;
 }
 
+// Loaders compile a pattern when the first module reaches it.
+bool RejectPattern(Walk& walk, const JsonMember& rule) {
+  const std::string_view text = PatternOfKey(rule.key);
+  const PatternFault fault = *FindPatternFault(text);
+  // The regex package drops re's second half and points behind what stays open.
+  const std::string_view what = fault.what.substr(0, fault.what.find(','));
+  const bool behind = what.starts_with("missing") || what.starts_with("unterminated") || what.starts_with("bad");
+  walk.Remedy("correct the pattern " + rule.key);
+  return walk.Rejects(
+      "modules", "stops: the key " + rule.key + " of dynamic is no regular expression", walk.profile.modules.source,
+      Fill(walk.profile.modules.pattern_message,
+           {{"re", std::string(fault.what) + " at position " + std::to_string(fault.at)},
+            {"regex", std::string(what) + " at position " + std::to_string(behind ? text.size() : fault.at)},
+            {"p", rule.key}}));
+}
+
 }  // namespace
 
 std::string Modules(int64_t count) { return std::to_string(count) + (count == 1 ? " module" : " modules"); }
+
+std::vector<std::string_view> KeepList(const Declared& read) {
+  std::vector<std::string_view> names;
+  const JsonValue* list = read.Find("modules_in_block_to_quantize");
+  if (list == nullptr) return names;
+  for (const JsonValue& item : list->items) {
+    if (const std::string* text = item.AsString()) names.push_back(*text);
+    for (const JsonValue& inner : item.items) {
+      if (const std::string* text = inner.AsString()) names.push_back(*text);
+    }
+  }
+  return names;
+}
+
+bool ListedAsPart(const std::vector<std::string_view>& keep, std::string_view stem) {
+  return std::any_of(keep.begin(), keep.end(),
+                     [&](std::string_view part) { return stem.find(part) != std::string_view::npos; });
+}
 
 bool StageModelType(Walk& walk) {
   const ModuleFacts& facts = walk.profile.modules;
@@ -155,7 +175,8 @@ bool StageModules(Walk& walk) {
                                            : BuildsQuantized(walk, digest, architecture, keep);
     walk.built[i] = build ? Built::kQuantized : Built::kDense;
     if (build && dynamic != nullptr && dynamic->IsObject() && !dynamic->members.empty()) {
-      const DynamicEffect& effect = facts.EffectsOf(*dynamic)[i];
+      const DynamicEffect& effect = facts.EffectsOf(*dynamic, rule.names)[i];
+      if (effect.fault != nullptr) return RejectPattern(walk, *effect.fault);
       if (effect.excluded == digest.count) walk.built[i] = Built::kDense;
       if (effect.unknown || (effect.excluded > 0 && effect.excluded < digest.count)) walk.built[i] = Built::kUnknown;
     }

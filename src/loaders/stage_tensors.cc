@@ -178,7 +178,7 @@ ClassSettings SettingsOf(const Walk& walk, size_t index) {
   ClassSettings settings{walk.declared.bits, walk.declared.group_size, true};
   const JsonValue* dynamic = walk.profile.modules.dynamic ? walk.declared.Find("dynamic") : nullptr;
   if (dynamic == nullptr || !dynamic->IsObject() || dynamic->members.empty()) return settings;
-  const DynamicEffect& effect = walk.facts.EffectsOf(*dynamic)[index];
+  const DynamicEffect& effect = walk.facts.EffectsOf(*dynamic, walk.profile.modules.names)[index];
   settings.certain = effect.uniform && !effect.unknown;
   if (effect.changed > 0) {
     settings.bits = effect.bits.value_or(settings.bits);

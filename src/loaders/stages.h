@@ -74,6 +74,11 @@ struct Refusal {
 Refusal TestKernel(const Walk& walk, const KernelRow& row, int only = -1);
 std::string RefusalText(const Refusal& refusal, const KernelRow& row);
 
+// Entries of modules_in_block_to_quantize, flattened; empty where absent or null.
+std::vector<std::string_view> KeepList(const Declared& read);
+// vLLM's reading of the list: an entry is any part of a module's name.
+bool ListedAsPart(const std::vector<std::string_view>& keep, std::string_view stem);
+
 // The bits and group_size this loader gives to a class, its `dynamic` applied where it reads it.
 struct ClassSettings {
   int64_t bits = 0, group_size = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "loaders/families.h"
 #include "loaders/stages.h"
@@ -38,6 +39,94 @@ std::string FallbackMessage(const Walk& walk) {
          "inference.";
 }
 
+bool CheckDataset(Walk& walk) {
+  const JsonValue* dataset = walk.declared.Find("dataset");
+  if (dataset == nullptr || dataset->kind == JsonKind::kNull || dataset->kind == JsonKind::kArray) return true;
+  const std::string name = PythonRepr(*dataset);
+  if (name == "wikitext2" || name == "c4" || name == "c4-new") return true;
+  std::string message =
+      "ValueError: You have entered a string value for dataset. You can only choose between "
+      "['wikitext2','c4','c4-new'], but we found " +
+      name;
+  if (dataset->AsString() == nullptr) {
+    message =
+        "ValueError: dataset needs to be either a list of string or a value in ['wikitext2','c4','c4-new'], but "
+        "we found " +
+        name;
+  } else if (!Report5(walk) && (name == "ptb" || name == "ptb-new")) {
+    message =
+        "ValueError: " + name + " dataset was deprecated. You can only choose between ['wikitext2','c4','c4-new']";
+  }
+  walk.Remedy("remove the key dataset from config.json's quantization_config");
+  return walk.Rejects("settings", "stops: dataset " + name + " is none it knows", kConfig, std::move(message));
+}
+
+// The format is lower-cased whatever it is; transformers 5 also reads the key format.
+bool CheckFormatType(Walk& walk) {
+  if (!Report5(walk) && walk.profile.since < Version{4, 49, 0}) return true;
+  for (const std::string_view key : {"format", "checkpoint_format"}) {
+    const JsonValue* format = walk.declared.Find(key);
+    if (format == nullptr || format->AsString() != nullptr || (key == "format" && !Report5(walk))) continue;
+    if (key == "checkpoint_format" && Report5(walk) && format->kind == JsonKind::kNull) continue;
+    return walk.Rejects("settings", "stops: " + std::string(key) + " is no string", kConfig,
+                        "AttributeError: '" + std::string(PythonType(*format)) + "' object has no attribute 'lower'");
+  }
+  return true;
+}
+
+// Switches of AutoGPTQ's kernels, gone with transformers 5.
+bool CheckExllama(Walk& walk) {
+  const JsonValue* exllama = walk.declared.Find("exllama_config");
+  if (exllama != nullptr && (exllama->kind == JsonKind::kNumber || exllama->kind == JsonKind::kBool)) {
+    return walk.Rejects("settings", "stops: exllama_config is no JSON object", kConfig,
+                        "TypeError: argument of type '" + std::string(PythonType(*exllama)) + "' is not iterable");
+  }
+  if (exllama != nullptr && exllama->kind != JsonKind::kNull) {
+    const JsonValue* version = exllama->Find("version");
+    if (version == nullptr) {
+      return walk.Rejects("settings", "stops: exllama_config names no version", kConfig,
+                          "ValueError: `exllama_config` needs to have a `version` key.");
+    }
+    const auto number = PythonNumber(*version);
+    if (number != 1.0 && number != 2.0) {
+      return walk.Rejects("settings", "stops: exllama_config names a version it does not know", kConfig,
+                          "ValueError: Only supported versions are in [ExllamaVersion.ONE, ExllamaVersion.TWO] - not "
+                          "recognized version " +
+                              PythonRepr(*version));
+    }
+  }
+  const auto given = [&](std::string_view key) {
+    const JsonValue* value = walk.declared.Find(key);
+    return value != nullptr && value->kind != JsonKind::kNull;
+  };
+  if (walk.profile.since >= Version{4, 49, 0} || !given("disable_exllama") || !given("use_exllama")) return true;
+  walk.Remedy("remove disable_exllama and use_exllama from config.json's quantization_config");
+  return walk.Rejects(
+      "settings", "stops: disable_exllama and use_exllama are both set", kConfig,
+      "ValueError: Cannot specify both `disable_exllama` and `use_exllama`. Please use just `use_exllama`");
+}
+
+// optimum adds the lists up: sum(modules_in_block_to_quantize, []).
+bool CheckKeepList(Walk& walk) {
+  const JsonValue* keep = walk.declared.Find("modules_in_block_to_quantize");
+  if (keep == nullptr || keep->kind == JsonKind::kNull) return true;
+  const JsonValue* odd = nullptr;
+  for (const JsonValue& item : keep->items) {
+    if (odd == nullptr && item.kind != JsonKind::kArray) odd = &item;
+  }
+  std::string message;
+  if (keep->kind == JsonKind::kNumber || keep->kind == JsonKind::kBool) {
+    message = "TypeError: '" + std::string(PythonType(*keep)) + "' object is not iterable";
+  } else if (keep->kind != JsonKind::kArray || odd != nullptr) {
+    message = "TypeError: can only concatenate list (not \"" + std::string(odd == nullptr ? "str" : PythonType(*odd)) +
+              "\") to list";
+  }
+  if (message.empty()) return true;
+  walk.Remedy("write modules_in_block_to_quantize as a list of lists");
+  return walk.Rejects("modules", "stops: modules_in_block_to_quantize is no list of lists", kOptimum,
+                      std::move(message));
+}
+
 }  // namespace
 
 bool StageFallback(Walk& walk) {
@@ -55,51 +144,26 @@ bool StageFallback(Walk& walk) {
   return false;
 }
 
+bool StageBitsAndBytes(Walk& walk) {
+  if (walk.dense_model || walk.declared.section == nullptr) return true;
+  for (const std::string_view flag : {"load_in_8bit", "load_in_4bit"}) {
+    const JsonValue* value = walk.declared.Find(flag);
+    if (value == nullptr || !Truthy(*value)) continue;
+    walk.Degrade(Outcome::kUnknown, "method",
+                 std::string(flag) + " makes it take the settings for those of bitsandbytes, which is not examined",
+                 "huggingface/transformers src/transformers/quantizers/auto.py (AutoQuantizationConfig)");
+    return false;
+  }
+  return true;
+}
+
 bool StageGptqConfig(Walk& walk) {
   if (walk.dense_model || walk.declared.section == nullptr) return true;
-  const JsonValue& section = *walk.declared.section;
-  if (const JsonValue* dataset = section.Find("dataset"); dataset != nullptr && dataset->AsString() != nullptr) {
-    const std::string& name = *dataset->AsString();
-    if (name != "wikitext2" && name != "c4" && name != "c4-new") {
-      walk.Remedy("remove the key dataset from config.json's quantization_config");
-      return walk.Rejects("settings", "stops: dataset \"" + name + "\" is none it knows", kConfig,
-                          "ValueError: You have entered a string value for dataset. You can only choose between "
-                          "['wikitext2','c4','c4-new'], but we found " +
-                              name);
-    }
-  }
-  if (const JsonValue* damp = section.Find("damp_percent"); damp != nullptr) {
-    if (damp->kind == JsonKind::kNull) {
-      return walk.Rejects("settings", "stops: damp_percent is null", kConfig,
-                          "TypeError: '<' not supported between instances of 'int' and 'NoneType'");
-    }
-    const double value = damp->AsDouble().value_or(0.1);
-    if (!(value > 0 && value < 1)) {
-      return walk.Rejects("settings", "stops: damp_percent must lie between 0 and 1", kConfig,
-                          "ValueError: damp_percent must between 0 and 1.");
-    }
-  }
-  const bool reads_format = Report5(walk) || walk.profile.since >= Version{4, 49, 0};
-  if (const JsonValue* format = section.Find("checkpoint_format");
-      reads_format && format != nullptr && format->kind == JsonKind::kNull && !Report5(walk)) {
-    return walk.Rejects("settings", "stops: checkpoint_format is null", kConfig,
-                        "AttributeError: 'NoneType' object has no attribute 'lower'");
-  }
-  if (!Report5(walk)) {
-    const JsonValue* exllama = section.Find("exllama_config");
-    const JsonValue* disabled = section.Find("disable_exllama");
-    const JsonValue* used = section.Find("use_exllama");
-    if (exllama != nullptr && exllama->IsObject() && exllama->Find("version") == nullptr) {
-      return walk.Rejects("settings", "stops: exllama_config names no version", kConfig,
-                          "ValueError: `exllama_config` needs to have a `version` key.");
-    }
-    if (!reads_format && disabled != nullptr && disabled->kind != JsonKind::kNull && used != nullptr &&
-        used->kind != JsonKind::kNull) {
-      walk.Remedy("remove disable_exllama and use_exllama from config.json's quantization_config");
-      return walk.Rejects(
-          "settings", "stops: disable_exllama and use_exllama are both set", kConfig,
-          "ValueError: Cannot specify both `disable_exllama` and `use_exllama`. Please use just `use_exllama`");
-    }
+  if (!CheckDataset(walk) || !CheckFormatType(walk) || (!Report5(walk) && !CheckExllama(walk))) return false;
+  const JsonValue* keep = walk.declared.Find("modules_in_block_to_quantize");
+  if (keep != nullptr && keep->kind == JsonKind::kArray && keep->items.empty()) {
+    walk.dense_model = true;
+    walk.dense_why = "modules_in_block_to_quantize is an empty list, so optimum replaces no layer";
   }
   return true;
 }
@@ -130,6 +194,7 @@ bool StageBlockPattern(Walk& walk) {
         "modules", "stops: no block of layers has a name that optimum knows", kOptimum,
         "ValueError: Block pattern could not be match. Pass `block_name_to_quantize` argument in `quantize_model`");
   }
+  if (!CheckKeepList(walk)) return false;
   for (size_t i = 0; i < walk.built.size(); ++i) {
     if (walk.built[i] == Built::kQuantized && !walk.facts.classes[i].stem.starts_with(prefix))
       walk.built[i] = Built::kDense;

@@ -14,27 +14,9 @@ namespace gptq_doctor {
 namespace {
 
 constexpr std::string_view kMethodSource = "vllm-project/vllm vllm/config/model.py (ModelConfig._verify_quantization)";
+constexpr std::string_view kOldMethodSource =
+    "vllm-project/vllm v0.7.3 vllm/config.py, v0.10.1.1 vllm/config/__init__.py";
 constexpr std::string_view kMissingKey = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.";
-
-// The constructors divide 32 by bits before they look at the value: `//` since May 2026, Fraction(32, bits) in the gptq
-// class before.
-bool CheckBitsType(Walk& walk, bool fraction, std::string_view source) {
-  const JsonValue* value = walk.declared.bits_value;
-  if (value == nullptr) return true;
-  const std::optional<double> number = PythonNumber(*value);
-  const std::string type(PythonType(*value));
-  std::string message;
-  if (number && *number == 0) {
-    message = fraction ? "ZeroDivisionError: Fraction(32, 0)" : "ZeroDivisionError: integer division or modulo by zero";
-  } else if (fraction && (type == "float" || type == "str" || type == "list" || type == "dict")) {
-    message = "TypeError: both arguments should be Rational instances";
-  } else if (!fraction && !number) {
-    message = "TypeError: unsupported operand type(s) for //: 'int' and '" + type + "'";
-  }
-  if (message.empty()) return true;
-  walk.Remedy("gptq-doctor fix --write");
-  return walk.Rejects("method", "stops: bits " + PythonRepr(*value) + " divides nothing", source, std::move(message));
-}
 
 // 4.0 equals 4 in every comparison here; sizes computed from it are floats.
 void DoubtFloats(Walk& walk, std::string_view source) {
@@ -63,7 +45,7 @@ bool MethodOfMain(Walk& walk) {
   const Declared& read = walk.declared;
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct | kKeySym, kMissingKey)) return false;
   const std::string_view source = walk.profile.kernels.front().source;
-  if (!CheckBitsType(walk, false, source)) return false;
+  if (!CheckBitsType(walk, false, source) || !CheckMarlinLookup(walk, source)) return false;
   if (!FitsMarlinType(walk)) {
     walk.Remedy("use vLLM before May 2026 with --dtype float16, or another loader");
     return walk.Rejects("method", "stops: only symmetric 4- and 8-bit weights are left", source,
@@ -96,6 +78,9 @@ bool MethodBefore(Walk& walk) {
   std::string why_not;
   const KernelRow& marlin = walk.profile.kernels.front();
   const KernelRow& gptq = walk.profile.kernels.back();
+  const bool upgrade =
+      walk.profile.kernels.size() > 1 && walk.machine.platform == kCuda && EngineMethod(walk) == "gptq";
+  if (upgrade && AllSettingsGiven(walk) && !CheckMarlinLookup(walk, marlin.source)) return false;
   if (walk.profile.kernels.size() == 1) {
     why_not = "this version has no Marlin";
   } else if (FitsMarlin(walk, marlin.min_sm, &why_not)) {
@@ -138,46 +123,51 @@ bool MethodBefore(Walk& walk) {
 
 bool StageVllmMethod(Walk& walk) {
   if (walk.dense_model) return true;
-  if (const JsonValue* value = walk.declared.method_value; value != nullptr && value->AsString() == nullptr) {
-    walk.Remedy("gptq-doctor fix --write");
-    return walk.Rejects("method", "stops: quant_method is no string", kMethodSource,
-                        "AttributeError: '" + std::string(PythonType(*value)) + "' object has no attribute 'lower'");
-  }
+  if (!CheckMethodType(walk, kMethodSource)) return false;
   const std::string method = EngineMethod(walk);
+  if (method.empty() && Upto10(walk) && !Upto06(walk)) {
+    walk.Remedy("gptq-doctor fix --write");
+    return walk.Rejects("method", "stops: the settings name no quant_method", kOldMethodSource,
+                        "ValueError: Unknown quantization method: . Must be one of [...].");
+  }
   if (method.empty()) {
     walk.dense_model = true;
     walk.dense_why = "the settings name no quant_method, which counts as not quantized";
     walk.Step("method", walk.dense_why, kMethodSource);
     return true;
   }
-  if (method == "auto-round" || method == "inc") {
+  if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
+  const bool auto_round =
+      (method == "auto-round" && walk.profile.since >= Version{0, 9, 0}) || (method == "inc" && !Upto10(walk));
+  if (auto_round) {
     walk.Step("method", "takes its auto-round path, which forces desc_act to false",
               "vllm-project/vllm vllm/model_executor/layers/quantization/inc.py");
     walk.declared.desc_act = false;
     walk.declared.present |= kKeyDescAct;
-  } else if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq")) {
+  } else if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
+             !(method == "marlin" && Upto10(walk))) {
     walk.Remedy("gptq-doctor fix --write");
     return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
                         "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
   }
   walk.declared.method = method;
-  const JsonValue* flag = walk.declared.Find("is_marlin_format");
   const JsonValue* format = walk.declared.Find("checkpoint_format");
-  const bool marlin = (flag != nullptr && Truthy(*flag)) ||
-                      (format != nullptr && format->AsString() != nullptr && *format->AsString() == "marlin");
-  const bool repacked = walk.facts.foreign_modules > 0 && walk.facts.quantized_modules == 0;
-  if (repacked && marlin && Upto10(walk)) {
+  const std::string label = format != nullptr && format->AsString() != nullptr ? *format->AsString() : "";
+  const bool marlin = Upto10(walk) && (SaysMarlin(walk) || method == "marlin");
+  if (marlin && walk.facts.foreign_modules > 0 && walk.facts.quantized_modules == 0) {
     walk.method = "marlin";
     walk.Step("method", "takes its marlin class, which holds B, s and workspace", kMethodSource);
     return false;
   }
-  if (marlin && Upto10(walk)) {
-    const std::string wanted =
-        walk.facts.first_class == nullptr ? "B" : std::string(walk.facts.first_class->stem) + ".qweight";
-    return walk.Rejects(
-        "method",
-        "stops: the configuration says marlin, so it builds layers for B and s tensors, which are not in the files",
-        kMethodSource, "KeyError: '" + LeftoverName(wanted) + "'");
+  if (marlin || (label == "marlin_24" && !IsMain(walk))) {
+    return walk.Rejects("method",
+                        "stops: the configuration says " + (marlin ? std::string("marlin") : label) +
+                            ", so it builds layers for B and s tensors, which are not in the files",
+                        kMethodSource, "KeyError: '" + LeftoverName(walk.facts.first_tensor) + "'");
+  }
+  if (label == "bitblas" && !IsMain(walk) && walk.profile.since >= Version{0, 9, 0}) {
+    return walk.Rejects("method", "stops: checkpoint_format bitblas wants the bitblas package", kMethodSource,
+                        "ValueError: Trying to use the bitblas backend, but could not import");
   }
   return IsMain(walk) ? MethodOfMain(walk) : MethodBefore(walk);
 }

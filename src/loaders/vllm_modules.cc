@@ -13,16 +13,18 @@ namespace {
 
 constexpr std::string_view kMarlinUtils =
     "vllm-project/vllm vllm/model_executor/layers/quantization/utils/marlin_utils.py, kernels/linear";
-constexpr std::string_view kGptq = "vllm-project/vllm vllm/model_executor/layers/quantization/gptq.py";
 
 bool GateIsPlain(const Walk& walk) {
   if (Upto10(walk)) return true;
   return walk.facts.model_type != "qwen3_moe" && walk.facts.model_type != "qwen3_next";
 }
 
-bool CheckShapeLimits(Walk& walk, const ClassDigest& digest) {
+bool CheckShapeLimits(Walk& walk, size_t index) {
+  const ClassDigest& digest = walk.facts.classes[index];
+  const std::vector<LayerSettings> settings = EngineSettingsOf(walk, index);
+  if (walk.method == "gptq") return CheckGptqSizes(walk, digest, settings, VllmTraits(walk));
   const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
-  const int64_t g = walk.declared.group_size;
+  const int64_t g = settings.empty() ? walk.declared.group_size : settings.front().group_size;
   const bool split_group =
       g > 0 && g < digest.in_features && shape.in % g != 0 && !(walk.declared.desc_act && walk.options.tp > 1);
   const std::string at = " (" + std::string(digest.pattern) +
@@ -33,23 +35,6 @@ bool CheckShapeLimits(Walk& walk, const ClassDigest& digest) {
   static constexpr std::string_view kOutputNotAligned =
       "ValueError: The output size is not aligned with the quantized weight shape. This can be caused by too large "
       "tensor parallel size.";
-  if (walk.method == "gptq") {
-    if (split_group) {
-      walk.Remedy("lower --tensor-parallel-size, or pad the layer before quantizing");
-      return walk.Rejects("kernel",
-                          "stops: " + std::to_string(shape.in) + " inputs a rank are no multiple of group_size " +
-                              std::to_string(g) + at,
-                          kGptq, std::string(kNotAligned));
-    }
-    const int64_t pack = walk.declared.bits == 3 ? 32 : 32 / walk.declared.bits;
-    if (shape.out % pack != 0) {
-      return walk.Rejects("kernel",
-                          "stops: " + std::to_string(shape.out) +
-                              " outputs a rank are no multiple of the pack factor " + std::to_string(pack) + at,
-                          kGptq, std::string(kOutputNotAligned));
-    }
-    return true;
-  }
   std::string reason;
   const bool padded = IsMain(walk) && !walk.declared.desc_act;
   // In the order of marlin_utils.verify_marlin_supports_shape.
@@ -109,10 +94,15 @@ bool StageVllmModules(Walk& walk) {
     }
   }
   if (!Upto10(walk)) {
-    if (const auto mix = FindFusedMix(walk.facts)) {
+    // Asked part by part of the list, or of the headers, before `dynamic`.
+    const std::vector<std::string_view> keep = KeepList(walk.declared);
+    const auto listed = [&](const ClassDigest& digest) {
+      return keep.empty() ? digest.gptq : ListedAsPart(keep, digest.stem);
+    };
+    if (const auto mix = FindFusedMix(walk.facts, listed)) {
       return walk.Rejects("modules",
-                          "stops: " + std::string(mix->quantized->leaf) + " is quantized and " +
-                              std::string(mix->plain->leaf) + " is not, but both are parts of " + mix->fused,
+                          "stops: " + std::string(mix->quantized->leaf) + " counts as quantized and " +
+                              std::string(mix->plain->leaf) + " does not, but both are parts of " + mix->fused,
                           walk.profile.modules.source,
                           "ValueError: Detected some but not all shards of " + mix->fused +
                               " are quantized. All shards of fused layers to have the same precision.");
@@ -123,6 +113,7 @@ bool StageVllmModules(Walk& walk) {
 
 bool StageVllmKernels(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
+  if (!CheckRules(walk, VllmTraits(walk))) return false;
   if (walk.machine.platform == kCuda && !walk.machine.given)
     walk.Assume("an NVIDIA GPU of compute capability 8.0 or newer");
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
@@ -133,14 +124,14 @@ bool StageVllmKernels(Walk& walk) {
       if (walk.method != "gptq" && (shape.in % 64 != 0 || shape.out % 64 != 0)) {
         const bool order = walk.facts.act_order.value_or(false);
         walk.Degrade(order ? Outcome::kGarbage : Outcome::kSlow, "kernel",
-                     std::string("Layer '") + EngineName(digest) +
+                     std::string("Layer '") + EngineName(digest, digest.stem) +
                          "' is not supported by GPTQMoeMarlin. Falling back to Moe WNA16 kernels" +
                          (order ? ", which drop g_idx" : ""),
                      walk.kernel->source);
       }
       continue;
     }
-    if (!CheckShapeLimits(walk, digest)) return false;
+    if (!CheckShapeLimits(walk, i)) return false;
   }
   if (walk.kernel->slow) {
     walk.Degrade(Outcome::kSlow, "kernel", "uses the gptq kernel, slower than Marlin", walk.kernel->source);

@@ -127,6 +127,14 @@ bool StageVllmTensors(Walk& walk) {
     const ClassDigest& digest = facts.classes[i];
     const std::string_view source = walk.profile.tensors.source;
     if (walk.built[i] == Built::kNothing && !digest.gptq) continue;
+    if (walk.built[i] == Built::kUnknown && digest.gptq) {
+      const DynamicEffect& effect = facts.EffectsOf(*walk.declared.Find("dynamic"), NameStyle::kEngines)[i];
+      if (!effect.unknown) {
+        const std::string stem(effect.first_excluded);
+        return RejectLeftover(walk, "stops: a rule of dynamic builds " + stem + " plain, the files hold it quantized",
+                              stem + (digest.g_idx != nullptr ? ".g_idx" : ".qweight"));
+      }
+    }
     if (walk.built[i] == Built::kUnknown) {
       walk.Degrade(Outcome::kUnknown, "modules",
                    "cannot tell which layers of " + std::string(digest.pattern) + " become quantized",
@@ -198,13 +206,14 @@ bool StageVllmTensors(Walk& walk) {
                        ", the files do not: it stays uninitialised, nothing checks",
                    source);
     }
-    const auto settings = EngineSettingsOf(walk, digest);
-    if (!settings) {
+    const std::vector<LayerSettings> settings = EngineSettingsOf(walk, i);
+    if (settings.empty()) {
       walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
       continue;
     }
-    int64_t expected = 0, stored = 0;
-    switch (CopyOf(walk, digest, settings->bits, settings->group_size, &expected, &stored)) {
+    const Copied copied = CopyOf(walk, digest, settings);
+    const int64_t expected = copied.expected, stored = copied.stored;
+    switch (copied.result) {
       case CopyResult::kFits:
         break;
       case CopyResult::kSilentCut:

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "gptq/module_pattern.h"
+#include "gptq/pattern_fault.h"
 #include "rules/checks.h"
 #include "rules/findings.h"
 
@@ -48,13 +49,20 @@ PatternUse UseOf(const Examination& exam, const ModulePattern& pattern) {
 }
 
 void CheckEntry(const RuleInput& input, const QuantConfigFile& file, const DynamicRule& rule, FindingSink& sink) {
-  const auto pattern = ModulePattern::Compile(rule.pattern);
-  if (!pattern) return;
-  const PatternUse use = UseOf(input.exam, *pattern);
   const std::string spelled = (rule.exclude ? "-:" : "") + rule.pattern;
   Observation report = KeyReport(file, "dynamic");
   report.value = spelled;
   report.cause = spelled;
+  if (const auto fault = FindPatternFault(rule.pattern)) {
+    report.message = PlaceName(file) + ": the key `" + spelled +
+                     "` of dynamic is no regular expression: " + std::string(fault->what) + " at position " +
+                     std::to_string(fault->at);
+    sink.Add("GD126", std::move(report));
+    return;
+  }
+  const auto pattern = ModulePattern::Compile(rule.pattern);
+  if (!pattern) return;
+  const PatternUse use = UseOf(input.exam, *pattern);
   if (!use.matched) {
     if (rule.exclude) report.severity = Severity::kNote;
     report.message = PlaceName(file) + ": the entry `" + spelled + "` of dynamic matches no module";

@@ -290,6 +290,15 @@ constexpr Rule kRules[] = {
      .fix = kFixCommand,
      .since = "0.1.0",
      .check = CheckLmHead},
+    {.code = "GD126",
+     .name = "dynamic-not-a-pattern",
+     .severity = Severity::kError,
+     .title = "A key of dynamic is no regular expression",
+     .what = "The key has a parenthesis or a character set that never closes, repeats nothing, or ends in a backslash.",
+     .why = "GPTQModel, vLLM and SGLang compile it when the first module reaches it, and stop there.",
+     .evidence = "The text of the key.",
+     .fix = "Correct the pattern; `gptq-doctor config MODEL` prints the entries that the tensors prove.",
+     .since = "0.1.0"},
 };
 
 }  // namespace

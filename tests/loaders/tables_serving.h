@@ -37,6 +37,14 @@ inline ModelBuilder Nested(const char* parent) {
   NoSideFile(builder);
   return Config(builder, {{parent, {{"quantization_config", section}}}});
 }
+// The section as a file of its own, and nothing else.
+inline ModelBuilder Moved(const char* file) {
+  ModelBuilder builder = Healthy();
+  const Json section = ReadConfiguration(builder, "config.json")["quantization_config"];
+  NoSection(builder);
+  NoSideFile(builder);
+  return builder.File(file, section.dump());
+}
 inline ModelBuilder Grouped(int64_t group_size, const GptqOptions& base = {}) {
   GptqOptions quant = base;
   quant.group_size = group_size;

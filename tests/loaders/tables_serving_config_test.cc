@@ -22,9 +22,24 @@ TEST(ServingTables, ConfigSources) {
                {"lmdeploy", O::kRejects, "no checkpoint tensors found at prefix"},
                {"mlx-lm", O::kRejects},
                {"tensorrt-llm", O::kRejects}}},
+      // Up to 0.10 and in SGLang the method is asked of the top level alone (vllm/config.py _parse_quant_hf_config,
+      // sglang/srt/configs/model_config.py _parse_quant_hf_config): none is found, so no class reads the section.
       {"1.1 text_config.quantization_config", [] { return Nested("text_config"); },
-       Same({"vllm@0.15", "vllm@main", "sglang@0.5", "lmdeploy"}, O::kLoads) +
-           Same({"tgi@3.3", "llama.cpp@main"}, O::kRejects)},
+       Same({"vllm@0.15", "vllm@main", "lmdeploy"}, O::kLoads) +
+           Same({"vllm@0.7", "vllm@0.9", "vllm@0.10"}, O::kRejects, "KeyError: 'layers.0.mlp.down_proj.g_idx'") +
+           Same({"sglang@0.5"}, O::kFallsBack) + Same({"tgi@3.3", "llama.cpp@main"}, O::kRejects)},
+      {"1.1 hf_quant_config.json", [] { return Moved("hf_quant_config.json"); },
+       Same({"vllm@0.10", "vllm@0.15", "vllm@main"}, O::kLoads, "", "takes its settings from hf_quant_config.json") +
+           Same({"vllm@0.7", "vllm@0.9"}, O::kRejects) + Same({"sglang@0.5"}, O::kFallsBack)},
+      {"1.1 compression_config",
+       [] {
+         ModelBuilder builder = Healthy();
+         const Json section = ReadConfiguration(builder, "config.json")["quantization_config"];
+         NoSection(builder);
+         NoSideFile(builder);
+         return Config(builder, {{"compression_config", section}});
+       },
+       Same(kVllm, O::kLoads) + Same({"sglang@0.5"}, O::kLoads)},
       {"1.1 the two files disagree: config.json counts",
        [] {
          ModelBuilder builder = Healthy();

@@ -27,11 +27,18 @@ TEST(ServingTables, WhatIsLoadable) {
        [] { return Healthy({.bits = 3}); },
        {{"vllm@0.15", O::kSlow},
         {"vllm@main", O::kRejects},
-        {"sglang@0.5", O::kRejects, "AssertionError"},
+        {"sglang@0.5", O::kRejects, "ValueError: The output size is not aligned", "32 // 3"},
         {"tgi@3.3", O::kRejects, "NotImplementedError: Only 2,4,8 bits are supported."},
         {"llama.cpp@main", O::kRejects, "3-bit gptq dequantization is not yet implemented"}}},
       {"1.3 3 bits before 0.11", [] { return Healthy({.bits = 3}); },
-       Same({"vllm@0.7", "vllm@0.10"}, O::kRejects, "AssertionError")},
+       Same({"vllm@0.7", "vllm@0.10"}, O::kRejects, "ValueError: The output size is not aligned", "32 // 3")},
+      {"1.3 3 bits before 0.11, sizes that are multiples of 10",
+       [] {
+         ModelBuilder builder;
+         builder.Layers(1).Sizes(320, 640, 320, 128).Quant({.bits = 3, .group_size = 64}).WithConfigs();
+         return builder;
+       },
+       Same({"vllm@0.7", "vllm@0.10", "sglang@0.5"}, O::kRejects, "AssertionError")},
       {"1.3 asymmetric",
        [] { return Healthy({.sym = false}); },
        {{"vllm@0.10", O::kSlow},

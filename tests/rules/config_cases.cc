@@ -182,6 +182,8 @@ std::vector<RuleCase> ModuleSets() {
       {"GD116", "wrong bits", kError, Dynamic("+:.*down_proj", {{"bits", 8}}), Dynamic("+:.*down_proj", {{"bits", 4}})},
       {"GD117", "q_proj alone", kWarning, Dynamic("+:.*\\.q_proj", {{"bits", 4}}),
        Dynamic("+:.*\\.(q|k|v|qkv)_proj", {{"bits", 4}})},
+      {"GD126", "an open group", kError, Dynamic("+:.*\\.(down_proj", {{"bits", 4}}),
+       Dynamic("+:.*\\.(down_proj)", {{"bits", 4}}), "missing ), unterminated subpattern at position 4"},
       {"GD118", "AWQ under gptq", kError, [] { return Directory(AwqTensors("gptq")); },
        [] { return Directory(AwqTensors("awq")); }},
       {"GD118", "Marlin under gptq", kError, [] { return Directory(MarlinTensors("gptq")); },
