@@ -110,6 +110,7 @@ Orientation OrientationOf(const Examination& exam) {
 
 Status CheckWhole(const Examination& exam) {
   if (!exam.errors.empty()) return exam.errors.front();
+  if (exam.tensors.size() == 0) return Refuse("there are no weights here that can be read");
   for (const ShardHeader& shard : exam.tensors.shards) {
     if (!shard.accepted) {
       return Refuse(shard.file + " is damaged; gptq-doctor inspect says how. Nothing is dequantized from half a model");

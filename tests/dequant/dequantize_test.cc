@@ -251,6 +251,7 @@ TEST(Dequantize, WithoutAReadableConfigItSaysSo) {
 
 TEST(Dequantize, RefusesWhatItCannotReadWhole) {
   EXPECT_THAT(Refusal(ModelBuilder().Layers(1).Dense()), HasSubstr("dense, not GPTQ"));
+  EXPECT_THAT(Refusal(ModelBuilder().WithConfigs().Remove("model.safetensors")), HasSubstr("no weights here"));
 
   ModelBuilder missing = Small();
   missing.RemoveTensor("model.layers.0.mlp.up_proj.scales");

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "dequant/convert.h"
 #include "dequant/dequantize.h"
@@ -12,6 +15,7 @@
 #include "diagnose.h"
 #include "fuzz/fuzz_target.h"
 #include "fuzz/records.h"
+#include "loaders/simulate.h"
 #include "memory/estimate.h"
 #include "repair/repairs.h"
 #include "report/report.h"
@@ -22,21 +26,43 @@ namespace {
 constexpr uint64_t kLargestTensor = 4 << 20;  // bytes; larger ones would only take time
 constexpr int64_t kCard = 24'000'000'000;     // bytes
 
-// Every tensor as it would be written: within its bytes, and whole unless a producer gives up.
-void Produce(const OutModel& model) {
+// The data of all tensors as they would be written, each within its bytes and whole; empty where a producer gives up.
+std::optional<std::string> Produce(const OutModel& model) {
+  std::string data;
   for (const OutTensor& tensor : model.tensors) {
-    if (tensor.bytes > kLargestTensor) continue;
+    if (tensor.bytes > kLargestTensor) return std::nullopt;
+    const size_t begin = data.size();
+    data.resize(begin + tensor.bytes);
     uint64_t written = 0;
     Status done = Ok();
     for (int64_t piece = 0; piece < tensor.pieces && done; ++piece) {
       done = tensor.produce(piece, [&](uint64_t offset, std::span<const char> bytes) {
         Require(offset <= tensor.bytes && bytes.size() <= tensor.bytes - offset, "a piece lies inside its tensor");
+        std::ranges::copy(bytes, data.begin() + static_cast<std::ptrdiff_t>(begin + offset));
         written += bytes.size();
         return Ok();
       });
     }
-    Require(!done || written == tensor.bytes, "the pieces make the whole tensor");
+    if (!done) return std::nullopt;
+    Require(written == tensor.bytes, "the pieces make the whole tensor");
   }
+  return data;
+}
+
+// The dense model that `dequantize` would write.
+bool Dequantize(const Examination& exam, MemorySource& dense) {
+  const Result<DequantizePlan> plan = PlanDequantize(exam, {});
+  if (!plan) return false;
+  const std::optional<std::string> data = Produce(plan->model);
+  if (!data) return false;
+  std::vector<const OutTensor*> tensors;
+  for (const OutTensor& tensor : plan->model.tensors) tensors.push_back(&tensor);
+  const std::string header = HeaderText(tensors, {});
+  dense.Add("model.safetensors", WithLength(header) + *data);
+  for (const OutFile& file : plan->model.files) {
+    if (file.name == "config.json") dense.Add(file.name, file.content);
+  }
+  return true;
 }
 
 void Estimate(const Examination& exam) {
@@ -64,6 +90,9 @@ void Directory(std::string_view input) {
     }
   }
   (void)MakePlan(**exam, {});
+  for (const LoaderOutcome& outcome : SimulateLoaders(**exam, {.selectors = {"all"}, .tp = 2}))
+    Require(!outcome.loader.empty(), "an outcome is that of a loader");
+  (void)TellFallback(**exam);
 }
 
 void Numbers(std::string_view input) {
@@ -72,17 +101,24 @@ void Numbers(std::string_view input) {
   const Result<std::unique_ptr<Examination>> exam = ReadExamination(source, {.deep = true}, {});
   if (!exam) return;
   Estimate(**exam);
-  if (const auto plan = PlanDequantize(**exam, {})) Produce(plan->model);
+  MemorySource dense;
+  std::unique_ptr<Examination> base;
+  if (Dequantize(**exam, dense)) {
+    auto read = ReadExamination(dense, {}, {});
+    Require(read.ok() && (*read)->kind() == "dense", "what was dequantized is a dense model");
+    base = std::move(*read);
+  }
   for (const char* format : {"gptq", "gptq_v2"}) {
     const ConvertOptions options = {.checkpoint_format = format, .pack_int32 = true, .add_g_idx = true};
-    if (const auto plan = PlanConvert(**exam, options, {})) Produce(plan->model);
+    if (const auto plan = PlanConvert(**exam, options, {})) (void)Produce(plan->model);
   }
   // Last: it adds what it finds to the examination.
-  const auto verified = VerifyModel(**exam, {.hashes = true}, {});
+  const auto verified = VerifyModel(**exam, {.hashes = true, .base = base.get()}, {});
   if (!verified) return;
   for (const ModuleCheck& module : verified->modules) {
     Require(module.entropy >= 0 && module.entropy <= module.bits + 1e-9, "codes have at most their bits of entropy");
     Require(module.levels <= 1 << module.bits, "codes have at most 2^bits levels");
+    if (module.base) Require(module.base->relation != Relation::kAbsent, "a module is found in its own dense model");
   }
 }
 

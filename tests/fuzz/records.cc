@@ -40,15 +40,19 @@ void Append(std::string& out, uint64_t value, size_t width) {
 
 std::string WeightFile(const Record& record) {
   const size_t text = std::min(record.content.find('\0'), record.content.size());
-  std::string file;
-  Append(file, text, 8);
-  file.append(record.content, 0, text);
+  std::string file = WithLength(std::string_view(record.content).substr(0, text));
   if (text < record.content.size()) file.append(record.content, text + 1);
   for (size_t i = file.size() - 8 - text; i < size_t{record.data} * 16; ++i) file += static_cast<char>(i * 37 % 251);
   return file;
 }
 
 }  // namespace
+
+std::string WithLength(std::string_view text) {
+  std::string out;
+  Append(out, text.size(), 8);
+  return out.append(text);
+}
 
 std::vector<Record> ReadRecords(std::string_view input) {
   std::vector<Record> out;

@@ -24,6 +24,8 @@ struct Record {
 
 std::vector<Record> ReadRecords(std::string_view input);
 std::string WriteRecords(const std::vector<Record>& records);
+// A header's text with its length before it.
+std::string WithLength(std::string_view text);
 // The first eight files.
 void AddFiles(std::string_view input, MemorySource& source);
 

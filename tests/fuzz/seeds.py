@@ -78,15 +78,16 @@ def records(model):
     return out
 
 
-def module(stem, bits, zeros=None, order=False, seed=0):
-    """The tensors of one quantized module of 32 x 32: name, dtype, shape, bytes."""
+def module(stem, bits, groups=1, seed=0):
+    """The tensors of one quantized module of 32 x 32: name, dtype, shape, bytes. Several groups are out of order."""
     dice = random.Random(seed)
     words = lambda count: bytes(dice.randrange(256) for _ in range(count * 4))
     constant = struct.pack("<I", sum((2 ** (bits - 1) - 1) << at for at in range(0, 33 - bits, bits)))
+    order = [k % groups for k in range(32)]
     return [(stem + ".qweight", "I32", [bits, 32], words(bits * 32)),
-            (stem + ".qzeros", "I32", [1, bits], zeros or (words(bits) if bits == 3 else constant * bits)),
-            (stem + ".scales", "F16", [1, 32], b"\x66\x20" * 32),
-            (stem + ".g_idx", "I32", [32], bytes(128))]
+            (stem + ".qzeros", "I32", [groups, bits], words(bits * groups) if bits == 3 else constant * bits * groups),
+            (stem + ".scales", "F16", [groups, 32], b"\x66\x20" * 32 * groups),
+            (stem + ".g_idx", "I32", [32], struct.pack("<32i", *order))]
 
 
 def weights(tensors):
@@ -111,6 +112,8 @@ def tiny_models():
                               record("quantize_config.json", quant))
     both = dict(config, quantization_config={"bits": 4, "group_size": 128, "quant_method": "gptq", "sym": True,
                                              "desc_act": True, "meta": {"quantizer": ["gptqmodel:2.2.0"]}})
+    text, data = weights(module(up, 4, groups=2) + [(up + ".bias", "F16", [32], bytes(64))])
+    yield "ordered", record("model.safetensors", text, data) + record("config.json", both)
     text, data = weights(module(up, 4))
     yield "disagree", (record("gptq_model-4bit-128g.safetensors", text, data) + record("config.json", both) +
                        record("quantize_config.json", {"bits": 3, "dynamic": {"+:.*up_proj": {"bits": 8}, "-:lm": {}}}))
