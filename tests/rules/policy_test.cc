@@ -162,6 +162,7 @@ TEST(Settings, RefuseWhatTheyDoNotKnow) {
       {"[[ignore]]\nrule = \"GD101\"\nreason = \"x\"\nmodul = \"y\"\n", "did you mean module"},
       {"[check\n", "line 1"},
       {"[%check]\n", "line 1, column 2: Error while parsing key: expected bare key"},
+      {"[check]\nfail-on\u00e9 = \"error\"\n", "line 2, column 8: "},
       {"[check]\nbaseline = \"a\\u0000b\"\n", "line 2, column 12: 'baseline' holds a NUL byte"},
   };
   for (const auto& [text, message] : cases) {
