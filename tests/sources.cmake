@@ -11,14 +11,12 @@ set(GPTQ_DOCTOR_TESTS
   cli/cli_test.cc
   cli/completions_test.cc
   cli/convert_test.cc
-  cli/dequantize_faults_test.cc
   cli/dequantize_test.cc
   cli/fix_test.cc
   cli/limits_test.cc
   cli/mapping_test.cc
   cli/integrations_test.cc
   cli/memory_test.cc
-  cli/scarcity_test.cc
   cli/schema_test.cc
   dequant/convert_real_test.cc
   cli/why_test.cc
@@ -42,6 +40,8 @@ set(GPTQ_DOCTOR_TESTS
   fuzz/repair_fuzz.cc
   fuzz/replay_test.cc
   faults/cases.cc
+  faults/command_run.cc
+  faults/failing_disk_test.cc
   faults/faults_test.cc
   faults/injection.cc
   gptq/config_files_test.cc

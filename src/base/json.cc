@@ -144,6 +144,16 @@ const JsonValue* FindPointer(const JsonValue& root, std::string_view pointer) {
   return value;
 }
 
+// \uXXXX, above U+FFFF as a pair of surrogates.
+static void AppendUnicodeEscape(std::string& out, char32_t value) {
+  if (value > 0xFFFF) {
+    AppendUnicodeEscape(out, 0xD800 + ((value - 0x10000) >> 10));
+    value = 0xDC00 + ((value - 0x10000) & 0x3FF);
+  }
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 0xF];
+}
+
 std::string JsonQuote(std::string_view text) {
   static constexpr std::string_view kSpecial = "\"\\\b\f\n\r\t", kLetter = "\"\\bfnrt";
   std::string out = "\"";
@@ -154,23 +164,14 @@ std::string JsonQuote(std::string_view text) {
       out += '\\';
       out += kLetter[special];
       ++at;
-    } else if (static_cast<uint8_t>(c) < 0x20) {
-      out += "\\u00";
-      out += "0123456789abcdef"[c >> 4];
-      out += "0123456789abcdef"[c & 0xF];
-      ++at;
-    } else if (static_cast<uint8_t>(c) < 0x80) {
-      out += c;
-      ++at;
+      continue;
+    }
+    const CodePoint point = DecodeUtf8(text, at);
+    at += static_cast<size_t>(point.size);
+    if (point.value < 0x20 || point.value == 0x7F || IsDeceptive(point.value)) {
+      AppendUnicodeEscape(out, point.value);
     } else {
-      const CodePoint point = DecodeUtf8(text, at);
-      // Line separators: some readers of one object a line end the line there.
-      if (point.value == 0x2028 || point.value == 0x2029) {
-        out += point.value == 0x2028 ? "\\u2028" : "\\u2029";
-      } else {
-        AppendUtf8(out, point.value);
-      }
-      at += static_cast<size_t>(point.size);
+      AppendUtf8(out, point.value);
     }
   }
   return out += '"';

@@ -34,22 +34,24 @@ struct Place {
   std::string base;
 };
 
+int Look(int directory, const std::string& name, struct stat& out) {
+  return Uninterrupted(fstatat, directory, name.c_str(), &out, AT_SYMLINK_NOFOLLOW);
+}
+
 // 0, or the errno of renaming without replacing anything.
 int RenameNoReplace(int from_directory, const std::string& from, int to_directory, const std::string& to) {
-  if (renameat2(from_directory, from.c_str(), to_directory, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  const char *old_name = from.c_str(), *new_name = to.c_str();
+  if (Uninterrupted(renameat2, from_directory, old_name, to_directory, new_name, RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return errno;
   // NFS and some FUSE file systems do not know the flag; a hard link never replaces either.
-  if (linkat(from_directory, from.c_str(), to_directory, to.c_str(), 0) != 0) return errno;
-  return unlinkat(from_directory, from.c_str(), 0) == 0 ? 0 : errno;
+  if (Uninterrupted(linkat, from_directory, old_name, to_directory, new_name, 0) != 0) return errno;
+  return Uninterrupted(unlinkat, from_directory, old_name, 0) == 0 ? 0 : errno;
 }
 
 // File systems without fsync for a kind of file say EINVAL.
 int Flush(int fd) {
-  while (fsync(fd) != 0) {
-    if (errno == EINVAL || errno == ENOSYS) return 0;
-    if (errno != EINTR) return errno;
-  }
-  return 0;
+  if (Uninterrupted(fsync, fd) == 0) return 0;
+  return errno == EINVAL || errno == ENOSYS ? 0 : errno;
 }
 
 class LocalSinkFile : public SinkFile {
@@ -62,7 +64,7 @@ class LocalSinkFile : public SinkFile {
         temporary_(std::move(temporary)),
         replace_(replace) {}
   ~LocalSinkFile() override {
-    if (!temporary_.empty()) unlinkat(place_.directory.get(), temporary_.c_str(), 0);
+    if (!temporary_.empty()) Uninterrupted(unlinkat, place_.directory.get(), temporary_.c_str(), 0);
   }
 
   // Takes the permissions that the file will have, and keeps others out until then. 0 or an errno.
@@ -79,6 +81,12 @@ class LocalSinkFile : public SinkFile {
 
  private:
   Error Fail(int error, std::string_view doing) const { return MakeOsError(error, doing, root_, name_); }
+  // The temporary file was there a moment ago.
+  Error FailToPublish(int error) const {
+    if (error != ENOENT) return Fail(error, "write");
+    return {ErrorKind::kChanged, JoinPath(root_, name_),
+            "cannot write '" + name_ + "': its temporary file was removed meanwhile"};
+  }
   Status Publish();
 
   const std::string root_, name_;
@@ -96,28 +104,25 @@ class LocalSinkFile : public SinkFile {
 int LocalSinkFile::Prepare(const SinkOptions& options, const struct stat* replaced) {
   struct stat st;
   // The file was created with 0666, so what is left of it is what the umask and default ACLs allow.
-  if (fstat(file_.get(), &st) != 0) return errno;
+  if (Uninterrupted(fstat, file_.get(), &st) != 0) return errno;
   mode_ = st.st_mode & 0777;
   if (replaced != nullptr) {
     mode_ = replaced->st_mode & 0777;
     if (replaced->st_uid != st.st_uid || replaced->st_gid != st.st_gid) owner_ = {replaced->st_uid, replaced->st_gid};
   }
   if (options.mode != 0) mode_ = options.mode & 0777;
-  return fchmod(file_.get(), 0600) == 0 ? 0 : errno;
+  return Uninterrupted(fchmod, file_.get(), 0600) == 0 ? 0 : errno;
 }
 
 int LocalSinkFile::Preallocate(uint64_t bytes) {
   if (bytes == 0) return 0;
   if (bytes > static_cast<uint64_t>(INT64_MAX)) return EFBIG;
   // Not posix_fallocate: where the file system cannot, glibc would write every block.
-  while (fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0) {
-    if (errno == EINTR) continue;
-    if (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS) return errno;
-    struct statvfs fs;
-    const bool known = fstatvfs(file_.get(), &fs) == 0 && fs.f_blocks > 0 && fs.f_frsize > 0;
-    return known && bytes / fs.f_frsize > fs.f_bavail ? ENOSPC : 0;
-  }
-  return 0;
+  if (Uninterrupted(fallocate, file_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0) return 0;
+  if (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS) return errno;
+  struct statvfs fs;
+  const bool known = fstatvfs(file_.get(), &fs) == 0 && fs.f_blocks > 0 && fs.f_frsize > 0;
+  return known && bytes / fs.f_frsize > fs.f_bavail ? ENOSPC : 0;
 }
 
 Status LocalSinkFile::WriteAt(uint64_t offset, std::span<const char> data) {
@@ -152,12 +157,12 @@ Status LocalSinkFile::Commit() {
   if (temporary_.empty()) return Error{ErrorKind::kInternal, JoinPath(root_, name_), "committed twice"};
   // The owner of a replaced file is kept where we may give files away; it is no reason to fail.
   if (owner_ && fchown(file_.get(), owner_->first, owner_->second) != 0) owner_.reset();
-  if (fchmod(file_.get(), mode_) != 0) return Fail(errno, "set the permissions of");
+  if (Uninterrupted(fchmod, file_.get(), mode_) != 0) return Fail(errno, "set the permissions of");
   if (const int error = Flush(file_.get()); error != 0) return Fail(error, "write");
   if (Status status = Publish(); !status.ok()) return status;
   temporary_.clear();
   if (const int error = Flush(place_.directory.get()); error != 0) {
-    if (!replace_) unlinkat(place_.directory.get(), place_.base.c_str(), 0);
+    if (!replace_) Uninterrupted(unlinkat, place_.directory.get(), place_.base.c_str(), 0);
     return Fail(error, "flush the directory of");
   }
   return Ok();
@@ -167,15 +172,15 @@ Status LocalSinkFile::Publish() {
   const int directory = place_.directory.get();
   if (!replace_) {
     const int error = RenameNoReplace(directory, temporary_, directory, place_.base);
-    return error == 0 ? Ok() : Status(Fail(error, "write"));
+    return error == 0 ? Ok() : Status(FailToPublish(error));
   }
   struct stat st;
-  if (fstatat(directory, place_.base.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {
+  if (Look(directory, place_.base, st) == 0 && !S_ISREG(st.st_mode)) {
     return Error{ErrorKind::kRefused, JoinPath(root_, name_),
                  "'" + name_ + "' is no longer a regular file and is not replaced"};
   }
-  if (renameat(directory, temporary_.c_str(), directory, place_.base.c_str()) != 0) return Fail(errno, "write");
-  return Ok();
+  const int renamed = Uninterrupted(renameat, directory, temporary_.c_str(), directory, place_.base.c_str());
+  return renamed == 0 ? Ok() : Status(FailToPublish(errno));
 }
 
 class LocalSink : public Sink {
@@ -206,11 +211,12 @@ class LocalSink : public Sink {
 };
 
 Result<UniqueFd> LocalSink::EnterPart(const UniqueFd& at, const std::string& part, std::string_view name) const {
-  UniqueFd next(openat(at.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd next(Uninterrupted(openat, at.get(), part.c_str(), kFlags));
   if (next.valid()) return next;
   const int error = errno;
   struct stat st;
-  if (fstatat(at.get(), part.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
+  if (Look(at.get(), part, st) == 0 && S_ISLNK(st.st_mode)) {
     return Refuse(name, "leads through a symbolic link and is not written");
   }
   return MakeOsError(error, "open the directory of", root_, name);
@@ -228,7 +234,7 @@ Result<Place> LocalSink::Enter(std::string_view name, bool make) const {
       place.base = part;
       return place;
     }
-    if (make && mkdirat(place.directory.get(), part.c_str(), 0777) != 0 && errno != EEXIST) {
+    if (make && Uninterrupted(mkdirat, place.directory.get(), part.c_str(), 0777) != 0 && errno != EEXIST) {
       return MakeOsError(errno, "create the directory of", root_, name);
     }
     Result<UniqueFd> next = EnterPart(place.directory, part, name);
@@ -241,7 +247,7 @@ Result<Place> LocalSink::Enter(std::string_view name, bool make) const {
 Result<std::optional<struct stat>> LocalSink::LookAtTarget(const Place& place, std::string_view name,
                                                            bool replace) const {
   struct stat st;
-  if (fstatat(place.directory.get(), place.base.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (Look(place.directory.get(), place.base, st) != 0) {
     if (errno == ENOENT) return std::optional<struct stat>();
     return MakeOsError(errno, "write", root_, name);
   }
@@ -283,8 +289,8 @@ Status LocalSink::Remove(std::string_view name) {
   const Result<Place> place = Enter(name, false);
   if (!place.ok()) return place.error();
   const int directory = place->directory.get();
-  int done = unlinkat(directory, place->base.c_str(), 0);
-  if (done != 0 && errno == EISDIR) done = unlinkat(directory, place->base.c_str(), AT_REMOVEDIR);
+  int done = Uninterrupted(unlinkat, directory, place->base.c_str(), 0);
+  if (done != 0 && errno == EISDIR) done = Uninterrupted(unlinkat, directory, place->base.c_str(), AT_REMOVEDIR);
   if (done != 0) return MakeOsError(errno, "remove", root_, name);
   return FlushDirectory(*place, name);
 }
@@ -292,7 +298,7 @@ Status LocalSink::Remove(std::string_view name) {
 Status LocalSink::MakeDirectory(std::string_view name) {
   const Result<Place> place = Enter(name, true);
   if (!place.ok()) return place.error();
-  if (mkdirat(place->directory.get(), place->base.c_str(), 0777) != 0) {
+  if (Uninterrupted(mkdirat, place->directory.get(), place->base.c_str(), 0777) != 0) {
     if (errno != EEXIST) return MakeOsError(errno, "create the directory", root_, name);
     const Result<UniqueFd> there = EnterPart(place->directory, place->base, name);
     return there.ok() ? Ok() : Status(Refuse(name, "exists and is not a directory of its own"));
@@ -321,14 +327,22 @@ int64_t LocalSink::FreeBytes() {
 
 }  // namespace
 
+static Result<std::unique_ptr<Sink>> OpenSinkAt(int at, const char* path, const std::string& name) {
+  UniqueFd fd(Uninterrupted(openat, at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {
+    return Error{ErrorKind::kNotFound, name, "does not exist, so nothing can be written there; create it first"};
+  }
+  if (!fd.valid()) return MakeOsError(errno, "open the directory", name, "");
+  return std::unique_ptr<Sink>(std::make_unique<LocalSink>(name, std::move(fd)));
+}
+
 Result<std::unique_ptr<Sink>> OpenLocalSink(const std::string& directory) {
   if (directory.empty()) return Error{ErrorKind::kUsage, directory, "an empty path names no directory"};
-  UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() && errno == ENOENT) {
-    return Error{ErrorKind::kNotFound, directory, "does not exist, so nothing can be written there; create it first"};
-  }
-  if (!fd.valid()) return MakeOsError(errno, "open the directory", directory, "");
-  return std::unique_ptr<Sink>(std::make_unique<LocalSink>(directory, std::move(fd)));
+  return OpenSinkAt(AT_FDCWD, directory.c_str(), directory);
+}
+
+Result<std::unique_ptr<Sink>> OpenLocalSink(const Source& source) {
+  return OpenSinkAt(source.RootDescriptor(), ".", source.DisplayPath());
 }
 
 }  // namespace gptq_doctor

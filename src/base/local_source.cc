@@ -34,7 +34,7 @@ FileKind KindOf(const struct stat& st) {
 
 std::string ReadLink(int directory, const char* name) {
   char target[PATH_MAX];
-  const ssize_t size = readlinkat(directory, name, target, sizeof target);
+  const ssize_t size = Uninterrupted(readlinkat, directory, name, target, sizeof target);
   return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
 }
 
@@ -43,7 +43,7 @@ std::string ReadLink(int directory, const char* name) {
 int Describe(int directory, const char* name, int is_link, FileEntry& entry) {
   struct stat st;
   if (is_link < 0) {
-    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (Uninterrupted(fstatat, directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return errno;
       entry.kind = errno == ELOOP ? FileKind::kLoop : FileKind::kUnreadable;
       return 0;
@@ -59,7 +59,7 @@ int Describe(int directory, const char* name, int is_link, FileEntry& entry) {
     entry.symlink = true;
     entry.link_target = ReadLink(directory, name);
   }
-  if (fstatat(directory, name, &st, 0) == 0) {
+  if (Uninterrupted(fstatat, directory, name, &st, 0) == 0) {
     entry.kind = KindOf(st);
     entry.identity = IdentityOf(st);
   } else if (errno == ELOOP) {
@@ -80,6 +80,7 @@ class LocalSource : public Source {
 
   const std::string& DisplayPath() const override { return display_path_; }
   std::string LocalRoot() const override { return root_; }
+  int RootDescriptor() const override { return directory_.get(); }
   Result<Listing> List() override;
   Result<FileEntry> Stat(std::string_view file) override;
   void ReadMany(std::span<const ReadRequest> requests, std::span<ReadOutcome> outcomes) override;
@@ -121,11 +122,10 @@ LocalSource::Open LocalSource::OpenFile(std::string_view file) const {
     open.fd = UniqueFd();
     open.error = MakeOsError(error, "open", display_path_, file);
   };
-  do {
-    open.fd = UniqueFd(openat(directory_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  } while (!open.fd.valid() && errno == EINTR);
+  constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  open.fd = UniqueFd(Uninterrupted(openat, directory_.get(), name.c_str(), kFlags));
   struct stat st;
-  if (!open.fd.valid() || fstat(open.fd.get(), &st) != 0) {
+  if (!open.fd.valid() || Uninterrupted(fstat, open.fd.get(), &st) != 0) {
     fail(errno);
   } else if (S_ISDIR(st.st_mode)) {
     fail(EISDIR);
@@ -216,7 +216,8 @@ void LocalSource::AddEntry(const Pending& pending, int directory, const dirent& 
 
 int LocalSource::ListOne(const Pending& pending, std::vector<Pending>& todo, Listing& listing, size_t& seen) const {
   const std::string path = pending.name.empty() ? "." : pending.name.substr(0, pending.name.size() - 1);
-  UniqueFd fd(openat(directory_.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd fd(Uninterrupted(openat, directory_.get(), path.c_str(), kFlags));
   if (!fd.valid()) return errno;
   const int directory = fd.get();
   const std::unique_ptr<DIR, DirCloser> dir(fdopendir(directory));
@@ -226,6 +227,7 @@ int LocalSource::ListOne(const Pending& pending, std::vector<Pending>& todo, Lis
   for (;;) {
     errno = 0;
     const dirent* found = readdir(dir.get());
+    if (found == nullptr && errno == EINTR) continue;
     if (found == nullptr) break;
     const std::string_view name = found->d_name;
     if (name == "." || name == "..") continue;
@@ -272,7 +274,7 @@ Result<std::unique_ptr<Source>> OpenLocalDirectory(const std::string& path) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     return Error{ErrorKind::kUsage, path, "an empty path names no directory"};
   }
-  UniqueFd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd fd(Uninterrupted(open, path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) {
     const int error = errno;
     struct stat st;

@@ -1,15 +1,25 @@
 #ifndef GPTQ_DOCTOR_BASE_OS_ERROR_H_
 #define GPTQ_DOCTOR_BASE_OS_ERROR_H_
 
-// Errors of the operating system in plain words, and the rule for names inside a root. Used by the local source and
-// sink only.
+// Errors of the operating system in plain words, calls that a signal interrupts, and the rule for names inside a root.
+// Used by the local source and sink only.
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
 #include "gptq_doctor/result.h"
 
 namespace gptq_doctor {
+
+// What a call that fails with -1 returns once no signal interrupts it. File systems over a network and in user space
+// say EINTR for calls of any kind.
+template <typename Call, typename... Arguments>
+auto Uninterrupted(Call* call, Arguments... arguments) {
+  auto result = call(arguments...);
+  while (result == -1 && errno == EINTR) result = call(arguments...);
+  return result;
+}
 
 // Whether readers and writers take `name`: relative, no empty, "." or ".." part, no NUL, at most 4096 bytes.
 bool IsInsideName(std::string_view name);

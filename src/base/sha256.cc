@@ -8,6 +8,8 @@
 #include <array>
 #include <vector>
 
+#include "base/os_error.h"
+
 namespace gptq_doctor {
 namespace {
 
@@ -43,8 +45,12 @@ std::string Sha256(std::string_view data) {
 
 Result<std::string> Sha256OfFile(Source& source, std::string_view file,
                                  const std::function<bool(uint64_t bytes)>& step) {
+  const auto changed = [&](const char* how) {
+    return Error{ErrorKind::kChanged, JoinPath(source.DisplayPath(), file),
+                 "'" + std::string(file) + "' " + how + " while it was read"};
+  };
   const Result<FileEntry> entry = source.Stat(file);
-  if (!entry) return entry.error();
+  if (!entry) return entry.error().kind == ErrorKind::kNotFound ? changed("vanished") : entry.error();
   Hasher hasher;
   std::vector<char> buffer(kPiece);
   uint64_t offset = 0;
@@ -52,10 +58,9 @@ Result<std::string> Sha256OfFile(Source& source, std::string_view file,
     const ReadRequest request{.file = file, .offset = offset, .into = buffer};
     ReadOutcome outcome;
     source.ReadMany({&request, 1}, {&outcome, 1});
-    if (outcome.error && outcome.error->kind == ErrorKind::kNotFound) {
-      return Error{ErrorKind::kChanged, outcome.error->path, "vanished while it was read"};
-    }
+    if (outcome.error && outcome.error->kind == ErrorKind::kNotFound) return changed("vanished");
     if (outcome.error) return *outcome.error;
+    if (outcome.identity != entry->identity) return changed("changed");
     hasher.Add({buffer.data(), outcome.bytes});
     offset += outcome.bytes;
     if (step && !step(outcome.bytes)) return Error{ErrorKind::kInterrupted, std::string(file), "interrupted"};

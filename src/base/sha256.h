@@ -13,8 +13,8 @@
 namespace gptq_doctor {
 
 std::string Sha256(std::string_view data);
-// Of a whole file, read in pieces. `step` is told of the bytes of each piece; false stops with kInterrupted. Errors as
-// Source gives them; kNotFound where there is no such file.
+// Of a whole file that was seen before, read in pieces. `step` is told of the bytes of each piece; false stops with
+// kInterrupted. Errors as Source gives them; kChanged where the file is gone or changes.
 Result<std::string> Sha256OfFile(Source& source, std::string_view file,
                                  const std::function<bool(uint64_t bytes)>& step = {});
 

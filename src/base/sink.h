@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/storage.h"
 #include "gptq_doctor/result.h"
 
 namespace gptq_doctor {
@@ -49,6 +50,8 @@ class Sink {
 // be a symbolic link (kRefused): the blob behind a hub-cache link is named by its hash. A replaced file's owner is kept
 // where that is permitted.
 Result<std::unique_ptr<Sink>> OpenLocalSink(const std::string& directory);
+// Into the very directory that `source` reads, wherever its path leads by now.
+Result<std::unique_ptr<Sink>> OpenLocalSink(const Source& source);
 
 }  // namespace gptq_doctor
 

@@ -24,27 +24,38 @@ bool IsListedName(std::string_view name) {
 }
 
 Result<std::string> ReadWhole(Source& source, std::string_view file, uint64_t cap) {
-  const auto fail = [&](ErrorKind kind, const std::string& why) {
-    return Error{kind, JoinPath(source.DisplayPath(), file), "'" + std::string(file) + "' " + why};
-  };
   const Result<FileEntry> entry = source.Stat(file);
-  if (!entry.ok()) return entry.error();
-  const bool regular = entry->kind == FileKind::kRegular;
-  if (regular && static_cast<uint64_t>(entry->size()) > cap) {
-    return fail(ErrorKind::kRefused, "has " + std::to_string(entry->size()) + " bytes, more than the " +
-                                         std::to_string(cap) + " that such a file may have");
+  return entry.ok() ? ReadWhole(source, *entry, cap) : entry.error();
+}
+
+static Error ReadingError(const Source& source, const FileEntry& seen, ErrorKind kind, const std::string& why) {
+  return {kind, JoinPath(source.DisplayPath(), seen.name), "'" + seen.name + "' " + why};
+}
+
+Result<std::string> ReadWhole(Source& source, const FileEntry& seen, uint64_t cap) {
+  const bool regular = seen.kind == FileKind::kRegular;
+  if (regular && static_cast<uint64_t>(seen.size()) > cap) {
+    return ReadingError(source, seen, ErrorKind::kRefused,
+                        "has " + std::to_string(seen.size()) + " bytes, more than the " + std::to_string(cap) +
+                            " that such a file may have");
   }
-  std::string text;
-  if (regular) text.resize(static_cast<size_t>(entry->size()));
-  const ReadRequest request{file, 0, text};
+  Result<std::string> text = ReadBeginning(source, seen, regular ? static_cast<uint64_t>(seen.size()) : 0);
+  if (text && !regular) return ReadingError(source, seen, ErrorKind::kIo, "is not a regular file");
+  return text;
+}
+
+Result<std::string> ReadBeginning(Source& source, const FileEntry& seen, uint64_t bytes) {
+  std::string text(static_cast<size_t>(bytes), '\0');
+  const ReadRequest request{seen.name, 0, text};
   ReadOutcome outcome;
   source.ReadMany({&request, 1}, {&outcome, 1});
-  const bool gone = outcome.error && outcome.error->kind == ErrorKind::kNotFound;
-  if (gone && regular) return fail(ErrorKind::kChanged, "vanished while it was read");
+  const bool regular = seen.kind == FileKind::kRegular;
+  if (regular && outcome.error && outcome.error->kind == ErrorKind::kNotFound) {
+    return ReadingError(source, seen, ErrorKind::kChanged, "vanished while it was read");
+  }
   if (outcome.error) return *outcome.error;
-  if (!regular) return fail(ErrorKind::kIo, "is not a regular file");
-  if (outcome.bytes != text.size() || outcome.identity != entry->identity) {
-    return fail(ErrorKind::kChanged, "changed while it was read");
+  if (regular && (outcome.bytes != text.size() || outcome.identity != seen.identity)) {
+    return ReadingError(source, seen, ErrorKind::kChanged, "changed while it was read");
   }
   return text;
 }

@@ -77,6 +77,8 @@ class Source {
   virtual void WillNeed(std::string_view file, uint64_t offset, uint64_t length);
   // Absolute local path of the root for repair and dequant, which write; empty where there is none.
   virtual std::string LocalRoot() const { return {}; }
+  // Open descriptor of the root, -1 where there is none: a path may lead elsewhere by now.
+  virtual int RootDescriptor() const { return -1; }
 };
 
 // `path` names a directory. Errors: kNotFound, kPermission, kUsage (not a directory).
@@ -112,6 +114,10 @@ bool IsListedName(std::string_view name);
 
 // Reads a whole small file. Error kRefused if it is larger than `cap` bytes, kChanged if it changed meanwhile.
 Result<std::string> ReadWhole(Source& source, std::string_view file, uint64_t cap);
+// The same where the file was looked at earlier: kChanged if it is not what it was then, or is gone.
+Result<std::string> ReadWhole(Source& source, const FileEntry& seen, uint64_t cap);
+// Its first `bytes`, no more than it had then.
+Result<std::string> ReadBeginning(Source& source, const FileEntry& seen, uint64_t bytes);
 
 }  // namespace gptq_doctor
 

@@ -17,13 +17,6 @@ std::string ByteEscape(char c) {
   return {'\\', 'x', kHex[byte >> 4], kHex[byte & 0xF]};
 }
 
-// C1 controls, bidi controls and marks, line separators, invisible characters.
-bool IsDeceptive(char32_t c) {
-  return (c >= 0x80 && c <= 0x9F) || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-         (c >= 0x2060 && c <= 0x206F) || c == 0x061C || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-         (c >= 0xE0000 && c <= 0xE007F);
-}
-
 std::string DeceptiveEscape(char32_t c) {
   std::array<char, 8> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), uint32_t{c}, 16).ptr;

@@ -34,6 +34,13 @@ inline CodePoint DecodeUtf8(std::string_view text, size_t at) {
   return {value, size, true};
 }
 
+// C1 controls, bidi controls and marks, line separators, invisible characters: what makes a text look like another.
+inline bool IsDeceptive(char32_t c) {
+  return (c >= 0x80 && c <= 0x9F) || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+         (c >= 0x2060 && c <= 0x206F) || c == 0x061C || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
+         (c >= 0xE0000 && c <= 0xE007F);
+}
+
 inline void AppendUtf8(std::string& out, char32_t value) {
   const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<uint8_t>(byte)); };
   if (value < 0x80) {

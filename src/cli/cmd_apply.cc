@@ -29,7 +29,7 @@ class Apply : public Command {
     Result<OpenedModel> opened = OpenModel(model);
     if (!opened) return session.Fail(opened.error());
     if (!opened->only_file.empty()) return session.Fail({ErrorKind::kUsage, model, "give a model directory"});
-    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(opened->source->LocalRoot());
+    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(*opened->source);
     if (!sink) return session.Fail(sink.error());
     const Result<Applied> applied = ApplyPlan(*plan, *opened->source, **sink);
     if (!applied) return session.Fail(applied.error());

@@ -124,7 +124,7 @@ class Fix : public Command {
 
   Result<Applied> Write(const Plan& plan) {
     if (out_.empty()) {
-      Result<std::unique_ptr<Sink>> sink = OpenLocalSink(source_->LocalRoot());
+      Result<std::unique_ptr<Sink>> sink = OpenLocalSink(*source_);
       if (!sink) return sink.error();
       return ApplyPlan(plan, *source_, **sink);
     }
@@ -145,7 +145,7 @@ class Fix : public Command {
   }
 
   int Undo(Session& session) {
-    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(source_->LocalRoot());
+    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(*source_);
     if (!sink) return session.Fail(sink.error());
     const Result<Undone> undone = UndoLast(*source_, **sink);
     if (!undone) return session.Fail(WithPath(undone.error()));

@@ -23,6 +23,7 @@ Result<std::string> ReadMapping(const std::string& path) {
 }
 
 Status CheckSource(const Examination& exam) {
+  if (!exam.errors.empty()) return exam.errors.front();
   const std::string kind = exam.kind();
   if (kind != "gptq" && kind != "dense") {
     return Error{ErrorKind::kRefused, "", "holds " + kind + ", and only GPTQ and dense models can be sources"};

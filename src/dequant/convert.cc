@@ -281,6 +281,7 @@ bool ConvertOptions::AsksNothing() const {
 }
 
 Result<ConvertPlan> PlanConvert(const Examination& exam, const ConvertOptions& options, const ExamineContext& context) {
+  if (!exam.errors.empty()) return exam.errors.front();  // what cannot be read tells nothing of the model
   const std::string kind = exam.kind();
   if (kind != "gptq")
     return Refuse("this directory is " + kind + ", not GPTQ: there is nothing that this command could convert");

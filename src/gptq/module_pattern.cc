@@ -53,6 +53,10 @@ class PatternCompiler {
     if (at_ != pattern_.size()) ok_ = false;
     Emit({.op = Op::kAccept});
     if (!ok_) return std::nullopt;
+    for (const ModulePattern::Instruction& instruction : out_.program_) {
+      if (instruction.op != Op::kSet || out_.sets_[instruction.x].count() != 1) break;
+      out_.prefix_ += static_cast<char>(out_.sets_[instruction.x]._Find_first());
+    }
     return std::move(out_);
   }
 
@@ -310,16 +314,21 @@ std::optional<ModulePattern> ModulePattern::Compile(std::string_view pattern) {
   return PatternCompiler(pattern).Compile();
 }
 
-bool ModulePattern::Matches(std::string_view name) const { return Run(0, name, 0, 0); }
+bool ModulePattern::Matches(std::string_view name, int64_t& budget) const {
+  --budget;
+  return name.starts_with(prefix_) && Run(0, name, 0, 0, budget);
+}
 
 // Simulation of all alternatives at once: a list of live instructions a position, each at most once.
-bool ModulePattern::Run(uint32_t start, std::string_view name, size_t at, int depth) const {
-  if (depth > kMaxDepth) return false;
+bool ModulePattern::Run(uint32_t start, std::string_view name, size_t at, int depth, int64_t& budget) const {
+  constexpr size_t kClearedAStep = 16;  // entries of `seen`
+  budget -= static_cast<int64_t>(program_.size() / kClearedAStep);
+  if (depth > kMaxDepth || budget < 0) return false;
   std::vector<uint32_t> live, next, todo;
   std::vector<size_t> seen(program_.size(), 0);  // position + 1 at which an instruction was last added
   const auto add = [&](std::vector<uint32_t>* list, uint32_t first, size_t position) {
     todo.assign(1, first);
-    while (!todo.empty()) {
+    while (!todo.empty() && --budget >= 0) {
       const uint32_t pc = todo.back();
       todo.pop_back();
       if (seen[pc] == position + 1) continue;
@@ -344,7 +353,7 @@ bool ModulePattern::Run(uint32_t start, std::string_view name, size_t at, int de
           if (((position > 0 && word(position - 1)) != word(position)) != i.negate) todo.push_back(pc + 1);
           break;
         case Op::kLook:
-          if (Run(pc + 1, name, position, depth + 1) != i.negate) todo.push_back(i.x);
+          if (Run(pc + 1, name, position, depth + 1, budget) != i.negate) todo.push_back(i.x);
           break;
         case Op::kAccept:
           return true;
@@ -356,7 +365,8 @@ bool ModulePattern::Run(uint32_t start, std::string_view name, size_t at, int de
     return false;
   };
   if (add(&live, start, at)) return true;
-  for (size_t position = at; position < name.size() && !live.empty(); ++position) {
+  for (size_t position = at; position < name.size() && !live.empty() && budget >= 0; ++position) {
+    budget -= static_cast<int64_t>(live.size());
     next.clear();
     for (uint32_t pc : live) {
       if (!sets_[program_[pc].x].test(static_cast<unsigned char>(name[position]))) continue;
@@ -367,19 +377,30 @@ bool ModulePattern::Run(uint32_t start, std::string_view name, size_t at, int de
   return false;
 }
 
+void PatternList::Add(std::string_view pattern) {
+  constexpr int64_t kStepsToCompile = 20;  // an instruction; bounds the memory as well
+  std::optional<ModulePattern> compiled;
+  if (budget_ >= 0) compiled = ModulePattern::Compile(pattern);
+  if (compiled) budget_ -= kStepsToCompile * static_cast<int64_t>(compiled->size());
+  patterns_.push_back(std::move(compiled));
+}
+
+std::optional<bool> PatternList::Matches(size_t i, std::string_view name) const {
+  if (!patterns_[i] || budget_ < 0) return std::nullopt;
+  const bool matches = patterns_[i]->Matches(name, budget_);
+  return budget_ < 0 ? std::nullopt : std::optional(matches);
+}
+
 SettingsByName::SettingsByName(const Quantization& settings) : settings_(settings) {
-  patterns_.reserve(settings.dynamic.size());
-  for (const DynamicRule& rule : settings.dynamic) {
-    patterns_.push_back(ModulePattern::Compile(rule.pattern));
-    complete_ = complete_ && patterns_.back().has_value();
-  }
+  for (const DynamicRule& rule : settings.dynamic) patterns_.Add(rule.pattern);
 }
 
 std::optional<SettingsByName::Setting> SettingsByName::Of(std::string_view module) const {
   Setting out{.bits = settings_.bits, .group_size = settings_.group_size, .sym = settings_.sym};
   for (size_t i = 0; i < patterns_.size(); ++i) {
-    if (!patterns_[i]) return std::nullopt;
-    if (!patterns_[i]->Matches(module)) continue;
+    const std::optional<bool> matches = patterns_.Matches(i, module);
+    if (!matches) return std::nullopt;
+    if (!*matches) continue;
     const DynamicRule& rule = settings_.dynamic[i];
     out.rule = &rule;
     out.excluded = rule.exclude;

@@ -21,10 +21,11 @@ constexpr std::string_view kPointers[] = {
     "/compression_config",
 };
 
-std::optional<std::string> Read(Source& source, const std::string& name, std::vector<Error>& errors) {
-  Result<std::string> text = ReadWhole(source, name, kMaxConfigBytes);
+std::optional<std::string> Read(Source& source, const ModelFile* file, std::vector<Error>& errors) {
+  if (file == nullptr) return std::nullopt;
+  Result<std::string> text = ReadWhole(source, file->entry, kMaxConfigBytes);
   if (text.ok()) return std::move(text).value();
-  if (text.error().kind != ErrorKind::kNotFound) errors.push_back(text.error());
+  if (text.error().kind != ErrorKind::kNotFound) errors.push_back(text.error());  // a link to nothing
   return std::nullopt;
 }
 
@@ -181,20 +182,16 @@ const QuantConfigFile* ConfigSet::Get(std::string_view file) const {
 
 ConfigSet ReadConfigs(Source& source, const ModelDir& dir, std::vector<Error>& errors) {
   ConfigSet set;
-  if (dir.Has("quantize_config.json")) {
-    if (auto text = Read(source, "quantize_config.json", errors)) {
-      set.files.push_back(ReadQuantConfig("quantize_config.json", std::move(*text), ""));
-    }
+  if (auto text = Read(source, dir.Find("quantize_config.json"), errors)) {
+    set.files.push_back(ReadQuantConfig("quantize_config.json", std::move(*text), ""));
   }
-  if (dir.Has("config.json")) {
-    if (auto text = Read(source, "config.json", errors)) {
-      set.model = ReadModelConfig(std::move(*text));
-      AddSections(set.model, set.files);
-    }
+  if (auto text = Read(source, dir.Find("config.json"), errors)) {
+    set.model = ReadModelConfig(std::move(*text));
+    AddSections(set.model, set.files);
   }
   for (const ModelFile& file : dir.files) {
     if (file.role != FileRole::kQuantConfig || file.entry.name.find('/') != std::string::npos) continue;
-    if (auto text = Read(source, file.entry.name, errors)) {
+    if (auto text = Read(source, &file, errors)) {
       set.files.push_back(ReadQuantConfig(file.entry.name, std::move(*text), ""));
     }
   }

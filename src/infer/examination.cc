@@ -60,6 +60,30 @@ class UnreadFiles {
   Examination& exam_;
 };
 
+constexpr struct {
+  std::string_view name;
+  uint64_t cap;  // bytes
+  bool cut;      // where it is larger: read up to there, or not at all
+} kSideFiles[] = {{"added_tokens.json", 4 << 20, false},
+                  {"tokenizer_config.json", 4 << 20, false},
+                  {"adapter_config.json", 4 << 20, false},
+                  {"tokenizer.json", 1 << 18, true}};  // its added tokens come first
+
+void ReadSideFiles(Examination& exam) {
+  for (const auto& [name, cap, cut] : kSideFiles) {
+    const ModelFile* file = exam.dir.Find(name);
+    if (file == nullptr || file->entry.kind != FileKind::kRegular) continue;
+    const auto size = static_cast<uint64_t>(file->entry.size());
+    if (size > cap && !cut) continue;
+    Result<std::string> text = ReadBeginning(*exam.source, file->entry, std::min(size, cap));
+    if (text) {
+      exam.side_files.emplace(name, std::move(*text));
+    } else {
+      exam.errors.push_back(text.error());
+    }
+  }
+}
+
 // The family whose configs name the method of the first config that has one; "" if none.
 std::string_view DeclaredFamily(const ConfigSet& configs) {
   for (const QuantConfigFile& file : configs.files) {
@@ -108,6 +132,7 @@ Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const Exami
                        .inventory = exam->inventory,
                        .configs = exam->configs},
                       options, context, exam->errors);
+  ReadSideFiles(*exam);
   UnreadFiles(*exam).Collect();
   return exam;
 }

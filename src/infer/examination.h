@@ -4,7 +4,9 @@
 // Everything known about one model before it is judged: what loaders/, rules/, memory/ (through its own narrower
 // input), repair/ and dequant/ look at. Plain data over a Source that outlives it.
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "infer/infer.h"
@@ -19,6 +21,8 @@ struct Examination {
   Inventory inventory;
   ConfigSet configs;
   InferredQuant quant;
+  // Texts beside the weights that rules look into, by name; of a large tokenizer.json the beginning.
+  std::map<std::string, std::string, std::less<>> side_files;
   std::vector<Error> errors;  // inputs that could not be read
 
   // The format with most quantized bytes: "gptq" whenever GPTQ modules exist; "dense" where none is quantized;

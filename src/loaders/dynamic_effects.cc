@@ -11,22 +11,24 @@
 namespace gptq_doctor {
 namespace {
 
-struct CompiledRule {
-  const JsonMember* member = nullptr;
-  bool exclude = false;
-  std::optional<ModulePattern> pattern;
-  bool fault = false;  // no regular expression at all; else one that cannot be judged where `pattern` is empty
+struct CompiledRules {
+  struct Rule {
+    const JsonMember* member = nullptr;
+    bool exclude = false;
+    bool fault = false;  // no regular expression at all
+  };
+  std::vector<Rule> rules;
+  PatternList patterns;  // of each rule
 };
 
-std::vector<CompiledRule> CompileRules(const JsonValue& dynamic) {
-  std::vector<CompiledRule> rules;
+CompiledRules CompileRules(const JsonValue& dynamic) {
+  CompiledRules out;
   for (const JsonMember& member : dynamic.members) {
     const std::string_view text = PatternOfKey(member.key);
-    const bool fault = FindPatternFault(text).has_value();
-    rules.push_back(
-        {&member, member.key.starts_with("-:"), fault ? std::nullopt : ModulePattern::Compile(text), fault});
+    out.rules.push_back({&member, member.key.starts_with("-:"), FindPatternFault(text).has_value()});
+    out.patterns.Add(text);
   }
-  return rules;
+  return out;
 }
 
 std::optional<int64_t> IntegerOf(const JsonMember& rule, std::string_view key) {
@@ -48,15 +50,16 @@ void Apply(const JsonMember& rule, DynamicEffect& effect) {
   }
 }
 
-void Judge(const std::vector<CompiledRule>& rules, const std::string& name, std::string_view stem,
-           DynamicEffect& effect) {
-  for (const CompiledRule& rule : rules) {
-    if (!rule.pattern) {
+void Judge(const CompiledRules& compiled, const std::string& name, std::string_view stem, DynamicEffect& effect) {
+  for (size_t i = 0; i < compiled.rules.size(); ++i) {
+    const CompiledRules::Rule& rule = compiled.rules[i];
+    const std::optional<bool> matches = rule.fault ? std::nullopt : compiled.patterns.Matches(i, name);
+    if (!matches) {
       effect.unknown = true;
       if (rule.fault && effect.fault == nullptr) effect.fault = rule.member;
       return;
     }
-    if (!rule.pattern->Matches(name)) continue;
+    if (!*matches) continue;
     if (!rule.exclude) return Apply(*rule.member, effect);
     if (effect.excluded++ == 0) effect.first_excluded = stem;
     return;
@@ -75,7 +78,7 @@ const std::vector<DynamicEffect>& ModelFacts::EffectsOf(const JsonValue& dynamic
   for (const KeptEffects& kept : effects_) {
     if (kept.dynamic == &dynamic && kept.style == style) return kept.effects;
   }
-  const std::vector<CompiledRule> rules = CompileRules(dynamic);
+  const CompiledRules rules = CompileRules(dynamic);
   std::vector<DynamicEffect> effects(classes.size());
   for (size_t i = 0; i < classes.size(); ++i) {
     const ClassDigest& digest = classes[i];

@@ -1,7 +1,9 @@
 #include "repair/draft.h"
-#include "base/sha256.h"
 
 #include <algorithm>
+
+#include "base/os_error.h"
+#include "base/sha256.h"
 
 namespace gptq_doctor {
 namespace {
@@ -10,18 +12,28 @@ constexpr uint64_t kMaxConfig = 256 << 20;  // bytes; calibration data ends up i
 
 }  // namespace
 
+Result<std::optional<FileEntry>> Draft::Seen(const std::string& name) const {
+  if (const ModelFile* file = exam_.dir.Find(name)) return std::optional(file->entry);
+  const Result<FileEntry> entry = exam_.source->Stat(name);
+  if (!entry && entry.error().kind == ErrorKind::kNotFound) return std::optional<FileEntry>();
+  if (!entry) return entry.error();
+  if (exam_.dir.truncated) return std::optional(*entry);
+  return Error{ErrorKind::kChanged, JoinPath(exam_.source->DisplayPath(), name),
+               "appeared after the directory was read; run again when nothing writes to it"};
+}
+
 Result<DraftFile*> Draft::Open(const std::string& name) {
   for (DraftFile& open : files_) {
     if (open.name == name) return &open;
   }
   DraftFile file{.name = name};
-  const Result<FileEntry> entry = exam_.source->Stat(name);
-  if (!entry && entry.error().kind != ErrorKind::kNotFound) return entry.error();
-  if (entry) {
-    Result<std::string> text = ReadWhole(*exam_.source, name, kMaxConfig);
+  const Result<std::optional<FileEntry>> entry = Seen(name);
+  if (!entry) return entry.error();
+  if (entry->has_value()) {
+    Result<std::string> text = ReadWhole(*exam_.source, **entry, kMaxConfig);
     if (!text) return text.error();
     file.existed = true;
-    if (entry->symlink) {
+    if ((*entry)->symlink) {
       plan_.warnings.push_back(
           name + " is a symbolic link and will not be written through: --out DIR writes the results elsewhere");
     }

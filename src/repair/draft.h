@@ -49,6 +49,9 @@ class Draft {
   Plan Finish();
 
  private:
+  // The file as the examination saw it; nullopt where there was none.
+  Result<std::optional<FileEntry>> Seen(const std::string& name) const;
+
   struct State {
     Plan plan;
     std::deque<DraftFile> files;

@@ -118,6 +118,7 @@ Result<std::string> HashHead(Source& source, const std::string& file) {
   const ReadRequest request{.file = file, .offset = 0, .into = buffer};
   ReadOutcome outcome;
   source.ReadMany({&request, 1}, {&outcome, 1});
+  if (outcome.error && outcome.error->kind == ErrorKind::kNotFound) outcome.error->kind = ErrorKind::kChanged;
   if (outcome.error) return *outcome.error;
   return Sha256({buffer.data(), outcome.bytes});
 }

@@ -31,24 +31,29 @@ struct PatternUse {
   bool parts_only = false;
 };
 
-PatternUse UseOf(const Examination& exam, const ModulePattern& pattern) {
+// Empty where the entry cannot be judged.
+std::optional<PatternUse> UseOf(const Examination& exam, const PatternList& patterns, size_t entry) {
   PatternUse use;
   for (const Module& module : exam.inventory.modules) {
-    if (!pattern.Matches(module.stem)) continue;
+    const std::optional<bool> matches = patterns.Matches(entry, module.stem);
+    if (!matches) return std::nullopt;
+    if (!*matches) continue;
     use.matched = true;
     if (module.stem.find(".experts.") != std::string_view::npos) continue;
     const std::string_view last = LastPart(module.stem);
     for (const FusedName& name : kFusedNames) {
       if (last != name.part) continue;
       const std::string fused = std::string(ParentPart(module.stem)) + "." + std::string(name.fused);
-      if (!pattern.Matches(fused)) use.parts_only = true;
+      if (patterns.Matches(entry, fused) == false) use.parts_only = true;
     }
     if (use.parts_only) break;
   }
   return use;
 }
 
-void CheckEntry(const RuleInput& input, const QuantConfigFile& file, const DynamicRule& rule, FindingSink& sink) {
+void CheckEntry(const RuleInput& input, const QuantConfigFile& file, const PatternList& patterns, size_t entry,
+                FindingSink& sink) {
+  const DynamicRule& rule = file.settings.dynamic[entry];
   const std::string spelled = (rule.exclude ? "-:" : "") + rule.pattern;
   Observation report = KeyReport(file, "dynamic");
   report.value = spelled;
@@ -60,14 +65,13 @@ void CheckEntry(const RuleInput& input, const QuantConfigFile& file, const Dynam
     sink.Add("GD126", std::move(report));
     return;
   }
-  const auto pattern = ModulePattern::Compile(rule.pattern);
-  if (!pattern) return;
-  const PatternUse use = UseOf(input.exam, *pattern);
-  if (!use.matched) {
+  const std::optional<PatternUse> use = UseOf(input.exam, patterns, entry);
+  if (!use) return;
+  if (!use->matched) {
     if (rule.exclude) report.severity = Severity::kNote;
     report.message = PlaceName(file) + ": the entry `" + spelled + "` of dynamic matches no module";
     sink.Add("GD115", std::move(report));
-  } else if (use.parts_only) {
+  } else if (use->parts_only) {
     report.message =
         PlaceName(file) + ": the entry `" + spelled +
         "` of dynamic matches parts of a fused layer and not its fused name: vLLM and SGLang never apply it";
@@ -146,7 +150,10 @@ std::string QuantizedList(const Examination& exam) {
 void CheckDynamic(const RuleInput& input, FindingSink& sink) {
   if (!input.exam.quant.is_gptq || !WholeDirectory(input) || !input.exam.tensors.missing_names.empty()) return;
   for (const QuantConfigFile* file : GptqFiles(input.exam)) {
-    for (const DynamicRule& rule : file->settings.dynamic) CheckEntry(input, *file, rule, sink);
+    const std::vector<DynamicRule>& rules = file->settings.dynamic;
+    PatternList patterns;
+    for (const DynamicRule& rule : rules) patterns.Add(rule.pattern);
+    for (size_t i = 0; i < rules.size(); ++i) CheckEntry(input, *file, patterns, i, sink);
   }
 }
 

@@ -10,9 +10,6 @@
 namespace gptq_doctor {
 namespace {
 
-constexpr uint64_t kSmallFile = 4 << 20;      // bytes; larger files are not read whole
-constexpr uint64_t kTokenizerHead = 1 << 18;  // bytes of tokenizer.json: its added tokens come first
-
 bool HoldsVocabulary(std::string_view name) {
   constexpr std::string_view kNames[] = {
       "tokenizer.json",          "tokenizer.model", "vocab.json",  "vocab.txt",      "spiece.model",
@@ -77,10 +74,9 @@ void ScanIds(const JsonValue& object, bool keys_are_ids, const std::string& file
 }
 
 std::optional<JsonDocument> ReadSmallJson(const Examination& exam, std::string_view name) {
-  if (!exam.dir.Has(name)) return std::nullopt;
-  Result<std::string> text = ReadWhole(*exam.source, name, kSmallFile);
-  if (!text.ok()) return std::nullopt;
-  JsonDocument json = ParseJson(*text);
+  const auto text = exam.side_files.find(name);
+  if (text == exam.side_files.end()) return std::nullopt;
+  JsonDocument json = ParseJson(text->second);
   if (!json.root || !json.root->IsObject()) return std::nullopt;
   return json;
 }
@@ -93,15 +89,8 @@ TopId HighestId(const Examination& exam) {
     const JsonValue* decoder = config->root->Find("added_tokens_decoder");
     if (decoder != nullptr) ScanIds(*decoder, true, "tokenizer_config.json", top);
   }
-  const ModelFile* tokenizer = exam.dir.Find("tokenizer.json");
-  if (tokenizer != nullptr && tokenizer->entry.kind == FileKind::kRegular && tokenizer->entry.size() > 0) {
-    std::string head(static_cast<size_t>(std::min<int64_t>(tokenizer->entry.size(), kTokenizerHead)), '\0');
-    const ReadRequest request{tokenizer->entry.name, 0, {head.data(), head.size()}};
-    ReadOutcome outcome;
-    exam.source->ReadMany({&request, 1}, {&outcome, 1});
-    head.resize(outcome.bytes);
-    if (!outcome.error) ScanTokenizerHead(head, top);
-  }
+  const auto head = exam.side_files.find("tokenizer.json");
+  if (head != exam.side_files.end()) ScanTokenizerHead(head->second, top);
   return top;
 }
 

@@ -4,6 +4,7 @@
 // Runs of commands that write a directory: what they wrote, and what signals do to them.
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

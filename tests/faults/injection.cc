@@ -4,6 +4,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "cli/running.h"
+
 namespace gptq_doctor::testing {
 
 namespace fs = std::filesystem;
@@ -11,11 +13,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kTemporaryMark = ".gptq-doctor-";
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 }  // namespace
 
@@ -35,15 +32,13 @@ void Workspace::Reset(const Files& files) const {
   }
 }
 
-Files Workspace::Read() const {
-  Files out;
-  for (const auto& entry : fs::recursive_directory_iterator(path())) {
-    if (entry.is_regular_file()) out[fs::relative(entry.path(), path()).string()] = ReadFile(entry.path());
-  }
-  return out;
-}
+Files Workspace::Read() const { return Tree(path()); }
 
 RunResult Workspace::Run(const std::vector<std::string>& arguments) const { return RunTool(Fill(arguments)); }
+
+int Workspace::RunKilledAfter(const std::vector<std::string>& arguments, std::chrono::microseconds time) const {
+  return Running(Fill(arguments)).SignalAfter(time, SIGKILL);
+}
 
 SpoiledRun Workspace::RunSpoiled(const std::vector<std::string>& arguments, const Fault& fault, long at,
                                  unsigned jobs) const {
@@ -54,8 +49,10 @@ SpoiledRun Workspace::RunSpoiled(const std::vector<std::string>& arguments, cons
                                                     {"GPTQ_DOCTOR_JOBS", std::to_string(jobs)},
                                                     {"FAULT_KIND", fault.kind},
                                                     {"FAULT_SORTS", fault.sorts},
+                                                    {"FAULT_CALL", fault.call},
                                                     {"FAULT_AT", std::to_string(at)},
                                                     {"FAULT_REPORT", report.string()}};
+  // What goes on failing leaves the program's own libraries and standard streams alone.
   if (fault.sticky || !fault.below.empty()) environment["FAULT_ROOT"] = path(fault.below);
   if (fault.sticky) environment["FAULT_STICKY"] = "1";
   SpoiledRun out{.run = RunTool(Fill(arguments), environment), .hit = false, .call = {}, .path = {}, .calls = 0};
@@ -85,8 +82,18 @@ bool IsTemporary(const std::string& path) {
 }
 
 std::string NameOf(const std::string& path) {
-  const std::string base = fs::path(path).filename().string();
+  const fs::path normal = fs::path(path).lexically_normal();  // a directory is listed as "."
+  const std::string base = (normal.has_filename() ? normal : normal.parent_path()).filename().string();
   return IsTemporary(path) ? base.substr(1, base.rfind(kTemporaryMark) - 1) : base;
+}
+
+Files AsChanged(Files files, const std::string& name, const std::string& kind) {
+  std::string& content = files.at(name);
+  if (kind == "truncate") content.resize(content.size() / 2);
+  if (kind == "grow") content.append(4096, '\0');
+  if (kind == "replace") content.assign(content.size(), 'x');
+  if (kind == "remove") files.erase(name);
+  return files;
 }
 
 }  // namespace gptq_doctor::testing

@@ -3,6 +3,7 @@
 
 // Runs of the real binary in which one file call is spoiled by shim.cc, on a directory that is known byte for byte.
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -20,6 +21,7 @@ struct Fault {
   std::string kind, sorts;
   bool sticky = false;     // and every such call afterwards, standard output and error apart
   std::string below = "";  // calls about files below this part of the workspace only
+  std::string call = "";   // calls of this name only
 };
 
 struct SpoiledRun {
@@ -42,6 +44,8 @@ class Workspace {
   RunResult Run(const std::vector<std::string>& arguments) const;
   // The `at`-th call of the fault's sorts is spoiled; 0: none, calls are counted.
   SpoiledRun RunSpoiled(const std::vector<std::string>& arguments, const Fault& fault, long at, unsigned jobs) const;
+  // Killed after so long; exit code, or 128 + SIGKILL.
+  int RunKilledAfter(const std::vector<std::string>& arguments, std::chrono::microseconds time) const;
 
  private:
   FastDir dir_;
@@ -50,6 +54,8 @@ class Workspace {
 Files Below(const std::string& name, const Files& files);  // with "NAME/" before each path
 bool IsTemporary(const std::string& path);                 // of the program's sink
 std::string NameOf(const std::string& path);               // the last part; of a temporary that of its target
+// What a fault of the kinds truncate, grow, replace and remove makes of `name`.
+Files AsChanged(Files files, const std::string& name, const std::string& kind);
 
 }  // namespace gptq_doctor::testing
 

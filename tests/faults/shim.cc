@@ -4,6 +4,7 @@
 //   FAULT_KIND    an errno's name; short; kill; torn (half a write, then death); truncate, grow, replace, remove (the
 //                 file that the call is about, before the call)
 //   FAULT_SORTS   the calls that count: l looks, r reads, w writes, c changes names or sizes, d removes, x closes
+//   FAULT_CALL    where set, calls of this name only; "create" is an openat that may make a file
 //   FAULT_AT      the number of the call among those, from 1; 0 spoils none
 //   FAULT_STICKY  set: the calls after it fail as well
 //   FAULT_ROOT    where set, only calls about files below this directory count
@@ -120,6 +121,7 @@ Action Spoil(const char* path) {
 // Counts a call about `name` below the descriptor `at`, or about `at` itself, and says what becomes of it.
 Action Decide(char sort, const char* call, int at, const char* name) {
   if (strchr(Setting("FAULT_SORTS"), sort) == nullptr) return Action::kGoOn;
+  if (*Setting("FAULT_CALL") != '\0' && strcmp(Setting("FAULT_CALL"), call) != 0) return Action::kGoOn;
   char path[2 * PATH_MAX];
   PathOf(at, name, path, sizeof path);
   const char* root = Setting("FAULT_ROOT");
@@ -146,7 +148,9 @@ ssize_t Move(char sort, const char* call, int fd, size_t count, const Transfer& 
   return moved;
 }
 
-char SortOfOpen(int flags) { return (flags & O_CREAT) != 0 ? 'c' : 'l'; }
+bool FailsToOpen(const char* call, int flags, int at, const char* name) {
+  return (flags & O_CREAT) != 0 ? Fails('c', "create", at, name) : Fails('l', call, at, name);
+}
 
 __attribute__((destructor)) void ReportCount() {
   char number[32];
@@ -166,39 +170,39 @@ __attribute__((destructor)) void ReportCount() {
     va_end(rest);                             \
   }
 
-// Takes `call` over: counts it under `sort`, about `at` and `name`, and passes it on.
+// What `call` returns: counts it under `sort`, about `at` and `name`, and passes it on.
 #define TAKE_OVER(call, sort, at, name, failure, ...) \
-  {                                                   \
-    if (Fails(sort, #call, at, name)) return failure; \
-    return Real<decltype(call)>(#call)(__VA_ARGS__);  \
-  }
+  (Fails(sort, #call, at, name) ? (failure) : Real<decltype(call)>(#call)(__VA_ARGS__))
 
 extern "C" {
 
 int open(const char* path, int flags, ...) {
   MODE_AFTER(flags)
-  TAKE_OVER(open, SortOfOpen(flags), -1, path, -1, path, flags, mode)
+  return FailsToOpen("open", flags, -1, path) ? -1 : Real<decltype(open)>("open")(path, flags, mode);
 }
-int openat(int at, const char* path, int flags, ...){
-    MODE_AFTER(flags)
-        TAKE_OVER(openat, SortOfOpen(flags), at, path, -1, at, path, flags, mode)} DIR* opendir(const char* path)
-    TAKE_OVER(opendir, 'l', -1, path, nullptr, path) DIR* fdopendir(int fd)
-        TAKE_OVER(fdopendir, 'l', fd, nullptr, nullptr, fd) dirent* readdir(DIR* directory)
-            TAKE_OVER(readdir, 'l', dirfd(directory), nullptr, nullptr, directory) int stat(const char* path,
-                                                                                            struct stat* out) noexcept
-    TAKE_OVER(stat, 'l', -1, path, -1, path, out) int lstat(const char* path, struct stat* out) noexcept
-    TAKE_OVER(lstat, 'l', -1, path, -1, path, out) int fstat(int fd, struct stat* out) noexcept
-    TAKE_OVER(fstat, 'l', fd, nullptr, -1, fd, out) int fstatat(int at, const char* path, struct stat* out,
-                                                                int flags) noexcept
-    TAKE_OVER(fstatat, 'l', at, path, -1, at, path, out, flags) int fstatvfs(int fd, struct statvfs* out) noexcept
-    TAKE_OVER(fstatvfs, 'l', fd, nullptr, -1, fd, out) ssize_t
-    readlinkat(int at, const char* path, char* out, size_t room) noexcept
-    TAKE_OVER(readlinkat, 'l', at, path, -1, at, path, out, room) char* realpath(const char* path, char* out) noexcept
-    TAKE_OVER(realpath, 'l', -1, path, nullptr, path, out) int posix_fadvise(int fd, off_t offset, off_t length,
-                                                                             int advice) noexcept
-    TAKE_OVER(posix_fadvise, 'l', fd, nullptr, errno, fd, offset, length, advice)
+int openat(int at, const char* path, int flags, ...) {
+  MODE_AFTER(flags)
+  return FailsToOpen("openat", flags, at, path) ? -1 : Real<decltype(openat)>("openat")(at, path, flags, mode);
+}
+DIR* opendir(const char* path) { return TAKE_OVER(opendir, 'l', -1, path, nullptr, path); }
+DIR* fdopendir(int fd) { return TAKE_OVER(fdopendir, 'l', fd, nullptr, nullptr, fd); }
+dirent* readdir(DIR* directory) { return TAKE_OVER(readdir, 'l', dirfd(directory), nullptr, nullptr, directory); }
+int stat(const char* path, struct stat* out) noexcept { return TAKE_OVER(stat, 'l', -1, path, -1, path, out); }
+int lstat(const char* path, struct stat* out) noexcept { return TAKE_OVER(lstat, 'l', -1, path, -1, path, out); }
+int fstat(int fd, struct stat* out) noexcept { return TAKE_OVER(fstat, 'l', fd, nullptr, -1, fd, out); }
+int fstatat(int at, const char* path, struct stat* out, int flags) noexcept {
+  return TAKE_OVER(fstatat, 'l', at, path, -1, at, path, out, flags);
+}
+int fstatvfs(int fd, struct statvfs* out) noexcept { return TAKE_OVER(fstatvfs, 'l', fd, nullptr, -1, fd, out); }
+ssize_t readlinkat(int at, const char* path, char* out, size_t room) noexcept {
+  return TAKE_OVER(readlinkat, 'l', at, path, -1, at, path, out, room);
+}
+char* realpath(const char* path, char* out) noexcept { return TAKE_OVER(realpath, 'l', -1, path, nullptr, path, out); }
+int posix_fadvise(int fd, off_t offset, off_t length, int advice) noexcept {
+  return TAKE_OVER(posix_fadvise, 'l', fd, nullptr, errno, fd, offset, length, advice);
+}
 
-        ssize_t read(int fd, void* out, size_t count) {
+ssize_t read(int fd, void* out, size_t count) {
   return Move('r', "read", fd, count, [&](size_t n) { return Real<decltype(read)>("read")(fd, out, n); });
 }
 ssize_t pread(int fd, void* out, size_t count, off_t offset) {
@@ -212,22 +216,33 @@ ssize_t pwrite(int fd, const void* data, size_t count, off_t offset) {
               [&](size_t n) { return Real<decltype(pwrite)>("pwrite")(fd, data, n, offset); });
 }
 
-int fsync(int fd) TAKE_OVER(fsync, 'c', fd, nullptr, -1, fd) int fallocate(int fd, int mode, off_t offset, off_t length)
-    TAKE_OVER(fallocate, 'c', fd, nullptr, -1, fd, mode, offset, length) int fchmod(int fd, mode_t mode) noexcept
-    TAKE_OVER(fchmod, 'c', fd, nullptr, -1, fd, mode) int fchown(int fd, uid_t user, gid_t group) noexcept
-    TAKE_OVER(fchown, 'c', fd, nullptr, -1, fd, user, group) int mkdir(const char* path, mode_t mode) noexcept
-    TAKE_OVER(mkdir, 'c', -1, path, -1, path, mode) int mkdirat(int at, const char* path, mode_t mode) noexcept
-    TAKE_OVER(mkdirat, 'c', at, path, -1, at, path, mode) int renameat(int from_at, const char* from, int to_at,
-                                                                       const char* to) noexcept
-    TAKE_OVER(renameat, 'c', to_at, to, -1, from_at, from, to_at,
-              to) int renameat2(int from_at, const char* from, int to_at, const char* to, unsigned flags) noexcept
-    TAKE_OVER(renameat2, 'c', to_at, to, -1, from_at, from, to_at, to,
-              flags) int linkat(int from_at, const char* from, int to_at, const char* to, int flags) noexcept
-    TAKE_OVER(linkat, 'c', to_at, to, -1, from_at, from, to_at, to, flags) int unlinkat(int at, const char* path,
-                                                                                        int flags) noexcept
-    TAKE_OVER(unlinkat, 'd', at, path, -1, at, path, flags)
+int fsync(int fd) { return TAKE_OVER(fsync, 'c', fd, nullptr, -1, fd); }
+int fallocate(int fd, int mode, off_t offset, off_t length) {
+  return TAKE_OVER(fallocate, 'c', fd, nullptr, -1, fd, mode, offset, length);
+}
+int fchmod(int fd, mode_t mode) noexcept { return TAKE_OVER(fchmod, 'c', fd, nullptr, -1, fd, mode); }
+int fchown(int fd, uid_t user, gid_t group) noexcept {
+  return TAKE_OVER(fchown, 'c', fd, nullptr, -1, fd, user, group);
+}
+int mkdir(const char* path, mode_t mode) noexcept { return TAKE_OVER(mkdir, 'c', -1, path, -1, path, mode); }
+int mkdirat(int at, const char* path, mode_t mode) noexcept {
+  return TAKE_OVER(mkdirat, 'c', at, path, -1, at, path, mode);
+}
+int renameat(int from_at, const char* from, int to_at, const char* to) noexcept {
+  return TAKE_OVER(renameat, 'c', to_at, to, -1, from_at, from, to_at, to);
+}
+int renameat2(int from_at, const char* from, int to_at, const char* to, unsigned flags) noexcept {
+  return TAKE_OVER(renameat2, 'c', to_at, to, -1, from_at, from, to_at, to, flags);
+}
+int linkat(int from_at, const char* from, int to_at, const char* to, int flags) noexcept {
+  return TAKE_OVER(linkat, 'c', to_at, to, -1, from_at, from, to_at, to, flags);
+}
+int unlinkat(int at, const char* path, int flags) noexcept {
+  return TAKE_OVER(unlinkat, 'd', at, path, -1, at, path, flags);
+}
+int remove(const char* path) noexcept { return TAKE_OVER(remove, 'd', -1, path, -1, path); }
 
-        int close(int fd) {
+int close(int fd) {
   const bool fails = Fails('x', "close", fd, nullptr);
   const int error = errno;
   const int closed = Real<decltype(close)>("close")(fd);  // Linux closes the descriptor whatever it says

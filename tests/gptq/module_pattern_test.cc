@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <string>
 
 namespace gptq_doctor {
@@ -52,10 +53,42 @@ const Case kCases[] = {
 
 TEST(ModulePattern, AgreesWithReMatch) {
   for (const Case& c : kCases) {
-    const auto pattern = ModulePattern::Compile(c.pattern);
-    ASSERT_TRUE(pattern) << c.pattern;
-    EXPECT_EQ(pattern->Matches(c.name), c.matches) << c.pattern << " on " << c.name;
+    PatternList patterns;
+    patterns.Add(c.pattern);
+    EXPECT_EQ(patterns.Matches(0, c.name), c.matches) << c.pattern << " on " << c.name;
   }
+}
+
+// A few lines of a stranger's config.json, and the names of a model: seconds at most, then nothing is claimed.
+TEST(PatternList, HostilePatternsAreNotJudgedToTheEnd) {
+  for (const char* pattern : {"(.?.?.?){900}x", "((?!x)){900}q", "((?=(?!y)).){900}q", "(.*.*.*.*.*.*.*.*){600}z"}) {
+    PatternList patterns;
+    for (int i = 0; i < 50; ++i) patterns.Add(pattern);
+    const std::clock_t start = std::clock();
+    std::optional<bool> last = false;
+    for (int module = 0; module < 5'000; ++module) {
+      for (size_t i = 0; i < patterns.size(); ++i) {
+        last = patterns.Matches(i, "model.layers." + std::to_string(module) + ".mlp.down_proj");
+      }
+    }
+    EXPECT_EQ(last, std::nullopt) << pattern;
+    EXPECT_LT(std::clock() - start, 10 * CLOCKS_PER_SEC) << pattern;
+  }
+}
+
+// As many rules and modules as the largest mixtures of experts have: the rules name modules, and all are judged.
+TEST(PatternList, AnHonestListIsJudgedToTheEnd) {
+  PatternList patterns;
+  for (int i = 0; i < 400; ++i)
+    patterns.Add("^model\\.layers\\." + std::to_string(i) + "\\.mlp\\.experts\\.\\d+\\.up_proj$");
+  patterns.Add(".*\\.down_proj");
+  std::optional<bool> last;
+  for (int module = 0; module < 36'000; ++module) {
+    const std::string name =
+        "model.layers." + std::to_string(module % 94) + ".mlp.experts." + std::to_string(module / 94) + ".down_proj";
+    for (size_t i = 0; i < patterns.size(); ++i) last = patterns.Matches(i, name);
+  }
+  EXPECT_EQ(last, true);
 }
 
 TEST(ModulePattern, WhatIsNotSupportedDoesNotCompile) {
@@ -72,7 +105,6 @@ TEST(SettingsByName, FirstMatchDecides) {
                       {.pattern = ".*_proj$", .bits = 8},
                       {.pattern = ".*down_proj", .bits = 2, .group_size = 32}};
   const SettingsByName by_name(settings);
-  EXPECT_TRUE(by_name.complete());
   EXPECT_TRUE(by_name.Of("a.o_proj")->excluded);
   EXPECT_EQ(by_name.Of("a.down_proj")->bits, 8);
   EXPECT_EQ(by_name.Of("a.down_proj")->group_size, 128);
@@ -85,7 +117,6 @@ TEST(SettingsByName, UnknownWherePatternsCannotBeJudged) {
   Quantization settings{.bits = 4};
   settings.dynamic = {{.pattern = "lm_head", .bits = 8}, {.pattern = "(?P<x>a)", .bits = 2}};
   const SettingsByName by_name(settings);
-  EXPECT_FALSE(by_name.complete());
   EXPECT_EQ(by_name.Of("lm_head")->bits, 8);
   EXPECT_FALSE(by_name.Of("a"));
 }
