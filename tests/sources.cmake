@@ -6,6 +6,7 @@ set(GPTQ_DOCTOR_TESTS
   base/storage_test.cc
   base/text_test.cc
   base/thread_pool_test.cc
+  cli/amplification_test.cc
   cli/bad_input_test.cc
   cli/check_test.cc
   cli/cli_test.cc

@@ -22,15 +22,18 @@ struct CloseDirectory {
 
 Result<std::vector<std::string>> LocalNames(const std::string& directory) {
   struct stat info {};
-  if (stat(directory.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
-    return Error{ErrorKind::kUsage, directory, "not a directory"};
-  }
-  const std::unique_ptr<DIR, CloseDirectory> open(opendir(directory.c_str()));
+  const int looked = Uninterrupted(stat, directory.c_str(), &info);
+  if (looked == 0 && !S_ISDIR(info.st_mode)) return Error{ErrorKind::kUsage, directory, "not a directory"};
+  std::unique_ptr<DIR, CloseDirectory> open;
+  do {
+    open.reset(opendir(directory.c_str()));
+  } while (open == nullptr && errno == EINTR);
   if (open == nullptr) return MakeOsError(errno, "list", directory, "");
   std::vector<std::string> names;
   while (names.size() < kMaxNames) {
     errno = 0;
     const dirent* entry = readdir(open.get());
+    if (entry == nullptr && errno == EINTR) continue;
     if (entry == nullptr) {
       if (errno != 0) return MakeOsError(errno, "list", directory, "");
       break;

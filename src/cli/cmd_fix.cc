@@ -129,9 +129,11 @@ class Fix : public Command {
       return ApplyPlan(plan, *source_, **sink);
     }
     if (mkdir(out_.c_str(), 0777) != 0 && errno != EEXIST) return MakeOsError(errno, "create the directory", out_, "");
-    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(out_);
+    const Result<std::unique_ptr<Source>> there = OpenLocalDirectory(out_);
+    if (!there) return there.error();
+    Result<std::unique_ptr<Sink>> sink = OpenLocalSink(**there);
     if (!sink) return sink.error();
-    return WriteElsewhere(plan, *source_, **sink);
+    return WriteElsewhere(plan, *source_, **sink, there->get());
   }
 
   std::string NextStep(const Plan& plan) const {

@@ -31,9 +31,14 @@ std::optional<std::string> FromBlob(const FileEntry& entry) {
   return AsSha256(target.substr(slash + 1));
 }
 
-std::optional<std::string> FromMetadata(Source& source, const std::string& name) {
-  const Result<std::string> text = ReadWhole(source, std::string(kMetadata) + name + ".metadata", kMetadataCap);
-  if (!text) return std::nullopt;
+std::optional<std::string> FromMetadata(const Examination& exam, const std::string& name, std::vector<Error>& errors) {
+  const ModelFile* file = exam.dir.Find(std::string(kMetadata) + name + ".metadata");
+  if (file == nullptr) return std::nullopt;
+  const Result<std::string> text = ReadWhole(*exam.source, file->entry, kMetadataCap);
+  if (!text) {
+    errors.push_back(text.error());
+    return std::nullopt;
+  }
   const size_t first = text->find('\n');
   if (first == std::string::npos) return std::nullopt;
   std::string_view etag = std::string_view(*text).substr(first + 1);
@@ -43,14 +48,20 @@ std::optional<std::string> FromMetadata(Source& source, const std::string& name)
 }
 
 // The objects of a git-lfs clone by size.
-std::map<int64_t, std::vector<std::string>> LfsObjects(const Examination& exam) {
+std::map<int64_t, std::vector<std::string>> LfsObjects(const Examination& exam, std::vector<Error>& errors) {
   std::map<int64_t, std::vector<std::string>> out;
   const std::string root = exam.source->LocalRoot();
   if (root.empty()) return out;
   const Result<std::unique_ptr<Source>> objects = OpenLocalDirectory(root + "/.git/lfs/objects");
-  if (!objects) return out;
+  if (!objects) {
+    if (objects.error().kind != ErrorKind::kNotFound) errors.push_back(objects.error());
+    return out;
+  }
   const Result<Listing> listing = (*objects)->List();
-  if (!listing) return out;
+  if (!listing) {
+    errors.push_back(listing.error());
+    return out;
+  }
   for (const FileEntry& entry : listing->entries) {
     const std::optional<std::string> oid = AsSha256(entry.name.substr(entry.name.rfind('/') + 1));
     if (oid) out[entry.size()].push_back(*oid);
@@ -60,9 +71,9 @@ std::map<int64_t, std::vector<std::string>> LfsObjects(const Examination& exam) 
 
 }  // namespace
 
-std::vector<HashCheck> RecordedHashes(const Examination& exam) {
+std::vector<HashCheck> RecordedHashes(const Examination& exam, std::vector<Error>& errors) {
   std::vector<HashCheck> out;
-  const std::map<int64_t, std::vector<std::string>> lfs = LfsObjects(exam);
+  const std::map<int64_t, std::vector<std::string>> lfs = LfsObjects(exam, errors);
   for (const ModelFile& file : exam.dir.files) {
     const FileEntry& entry = file.entry;
     if (entry.kind != FileKind::kRegular || entry.name.starts_with(".cache/")) continue;
@@ -76,7 +87,7 @@ std::vector<HashCheck> RecordedHashes(const Examination& exam) {
     std::optional<std::string> expected = FromBlob(entry);
     if (!expected) {
       check.source = "local-dir metadata";
-      expected = FromMetadata(*exam.source, entry.name);
+      expected = FromMetadata(exam, entry.name, errors);
     }
     const auto object = lfs.find(entry.size());
     if (!expected && file.role == FileRole::kWeights && object != lfs.end()) {

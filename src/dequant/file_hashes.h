@@ -24,8 +24,9 @@ struct HashCheck {
   }
 };
 
-// What is recorded, without reading the files; sorted by name. Files without a record are not listed.
-std::vector<HashCheck> RecordedHashes(const Examination& exam);
+// What is recorded, without reading the files; sorted by name. Files without a record are not listed. Records that
+// cannot be read go to `errors`.
+std::vector<HashCheck> RecordedHashes(const Examination& exam, std::vector<Error>& errors);
 
 }  // namespace gptq_doctor
 

@@ -33,7 +33,7 @@ class Verification {
 
   Result<VerifyReport> Run() {
     Select();
-    if (options_.hashes) report_.hashes = RecordedHashes(exam_);
+    if (options_.hashes) report_.hashes = RecordedHashes(exam_, exam_.errors);
     pieces_ = PlanPieces(targets_);
     for (const ScanPiece& piece : pieces_) total_ += piece.bytes;
     for (const HashCheck& hash : report_.hashes) total_ += static_cast<uint64_t>(hash.bytes);

@@ -1,6 +1,7 @@
 #include "loaders/env_scan.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/local_names.h"
 #include "base/storage.h"
@@ -36,24 +37,33 @@ std::string Parent(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool IsDirectory(const std::string& path) { return LocalNames(path).ok(); }
+bool IsAbsent(const Error& error) { return error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kUsage; }
+
+// The names in a directory; nullopt where there is none.
+Result<std::optional<std::vector<std::string>>> NamesIn(const std::string& directory) {
+  auto names = LocalNames(directory);
+  if (names) return std::optional(std::move(*names));
+  return IsAbsent(names.error()) ? Result(std::optional<std::vector<std::string>>()) : names.error();
+}
 
 // The package directories under a prefix, in the order in which Python searches them.
-std::vector<std::string> PackageDirectories(const std::string& prefix) {
-  std::vector<std::string> found;
-  const auto add = [&](const std::string& path) {
-    if (IsDirectory(path)) found.push_back(path);
-  };
+Result<std::vector<std::string>> PackageDirectories(const std::string& prefix) {
+  std::vector<std::string> candidates, found;
   for (const std::string base : {"/local/lib", "/lib", "/lib64"}) {
-    const auto names = LocalNames(prefix + base);
-    if (!names) continue;
-    for (const std::string& name : *names) {
+    const auto names = NamesIn(prefix + base);
+    if (!names) return names.error();
+    for (const std::string& name : names->value_or(std::vector<std::string>())) {
       if (!name.starts_with("python3")) continue;
-      add(prefix + base + "/" + name + "/site-packages");
-      add(prefix + base + "/" + name + "/dist-packages");
+      candidates.push_back(prefix + base + "/" + name + "/site-packages");
+      candidates.push_back(prefix + base + "/" + name + "/dist-packages");
     }
   }
-  add(prefix + "/Lib/site-packages");
+  candidates.push_back(prefix + "/Lib/site-packages");
+  for (std::string& candidate : candidates) {
+    const auto names = NamesIn(candidate);
+    if (!names) return names.error();
+    if (names->has_value()) found.push_back(std::move(candidate));
+  }
   return found;
 }
 
@@ -74,6 +84,7 @@ Status ScanDirectory(const std::string& directory, Environment& environment) {
     }
     Result<std::string> text = ReadWhole(*source, name + (dist ? "/METADATA" : "/PKG-INFO"), kMaxMetadata);
     if (!text && egg) text = ReadWhole(*source, name, kMaxMetadata);
+    if (!text && !IsAbsent(text.error())) return text.error();
     const NameVersion read = text ? ReadMetadata(*text) : NameVersion{};
     if (read.name.empty() || read.version.empty() || !IsValidUtf8(read.version)) {
       environment.warnings.push_back(EscapeTerminal(name) + " has no readable name and version");
@@ -91,11 +102,11 @@ Status ScanDirectory(const std::string& directory, Environment& environment) {
 }
 
 // pyvenv.cfg: the base prefix where the environment also sees the system's packages; "" otherwise.
-std::string BaseOfVenv(const std::string& prefix) {
+Result<std::string> BaseOfVenv(const std::string& prefix) {
   auto source = OpenLocalDirectory(prefix);
-  if (!source) return {};
+  if (!source) return source.error();
   const auto text = ReadWhole(**source, "pyvenv.cfg", 1 << 16);
-  if (!text) return {};
+  if (!text) return IsAbsent(text.error()) ? std::string() : Result<std::string>(text.error());
   std::string home;
   bool system = false;
   std::string_view rest = *text;
@@ -175,10 +186,12 @@ Result<Environment> ScanEnvironment(const std::string& prefix, const Environment
     return Error{ErrorKind::kNotFound, "",
                  "no Python environment is active and there is no python3 in PATH; give one, --env PREFIX"};
   }
-  std::vector<std::string> directories = PackageDirectories(environment.prefix);
+  const auto below = PackageDirectories(environment.prefix);
+  if (!below) return below.error();
+  std::vector<std::string> directories = *below;
   if (directories.empty() &&
       (environment.prefix.ends_with("site-packages") || environment.prefix.ends_with("dist-packages")) &&
-      IsDirectory(environment.prefix)) {
+      LocalNames(environment.prefix).ok()) {
     directories.push_back(environment.prefix);
   }
   if (directories.empty()) {
@@ -191,8 +204,12 @@ Result<Environment> ScanEnvironment(const std::string& prefix, const Environment
     return Error{ErrorKind::kNotFound, environment.prefix,
                  "no Python environment: there is no lib/python3*/site-packages below it"};
   }
-  if (const std::string base = BaseOfVenv(environment.prefix); !base.empty()) {
-    for (std::string& directory : PackageDirectories(base)) directories.push_back(std::move(directory));
+  const Result<std::string> base = BaseOfVenv(environment.prefix);
+  if (!base) return base.error();
+  if (!base->empty()) {
+    const auto more = PackageDirectories(*base);
+    if (!more) return more.error();
+    directories.insert(directories.end(), more->begin(), more->end());
   }
   for (const std::string& directory : directories) {
     if (const Status scanned = ScanDirectory(directory, environment); !scanned) return scanned.error();

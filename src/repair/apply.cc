@@ -50,6 +50,12 @@ Status CheckBefore(const Edit& edit, Source& source) {
   return *hash == edit.before_sha256 ? Ok() : Status(Changed(source, edit.file, "it changed since the plan was made"));
 }
 
+// Of a file that was there when its edit was planned or noted.
+Error SeenBefore(Error error) {
+  if (error.kind == ErrorKind::kNotFound) error.kind = ErrorKind::kChanged;
+  return error;
+}
+
 Result<std::unique_ptr<SinkFile>> Stage(Sink& sink, const std::string& name, std::string_view content,
                                         const SinkOptions& options) {
   Result<std::unique_ptr<SinkFile>> file = sink.Create(name, options);
@@ -212,10 +218,30 @@ class Applier {
 
 }  // namespace
 
-Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink) { return Applier(plan, source, sink).Run(); }
+Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink) {
+  Result<Applied> applied = Applier(plan, source, sink).Run();
+  return applied ? applied : SeenBefore(applied.error());
+}
 
-Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other) {
+namespace {
+
+// Whether some, not all, of the results stand there already.
+bool WasCutOff(const Plan& plan, Source* there, std::vector<bool>& written) {
+  for (const Edit& edit : plan.edits) {
+    const Result<std::string> text =
+        there == nullptr ? Error{ErrorKind::kNotFound, "", ""} : ReadWhole(*there, edit.file, kMaxContent);
+    written.push_back(text && *text == edit.after);
+  }
+  const auto count = std::ranges::count(written, true);
+  return count > 0 && static_cast<size_t>(count) < written.size();
+}
+
+}  // namespace
+
+Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other, Source* there) {
   Applied applied;
+  std::vector<bool> written;
+  const bool cut_off = WasCutOff(plan, there, written);
   std::vector<std::unique_ptr<SinkFile>> staged;
   for (const Edit& edit : plan.edits) {
     if (edit.kind == EditKind::kRename || edit.kind == EditKind::kRemove) {
@@ -227,6 +253,10 @@ Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other) {
       if (!hash) return hash.error();
       if (*hash != edit.before_sha256) return Changed(source, edit.file, "it changed since the plan was made");
     }
+    if (cut_off && written[staged.size()]) {
+      staged.push_back(nullptr);
+      continue;
+    }
     if (const size_t slash = edit.file.rfind('/'); slash != std::string::npos) {
       if (Status made = other.MakeDirectory(edit.file.substr(0, slash)); !made) return made.error();
     }
@@ -235,9 +265,11 @@ Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other) {
     staged.push_back(std::move(*file));
   }
   for (size_t i = 0; i < staged.size(); ++i) {
-    const Status status = staged[i]->Commit();
+    const Status status = staged[i] == nullptr ? Ok() : staged[i]->Commit();
     if (!status) {
-      for (const std::string& file : applied.created) (void)other.Remove(file);
+      for (size_t done = 0; done < i; ++done) {
+        if (staged[done] != nullptr) (void)other.Remove(plan.edits[done].file);
+      }
       return status.error();
     }
     applied.created.push_back(plan.edits[i].file);
@@ -245,7 +277,7 @@ Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other) {
   return applied;
 }
 
-Result<Undone> UndoLast(Source& source, Sink& sink) {
+static Result<Undone> UndoNoted(Source& source, Sink& sink) {
   const Result<std::optional<Journal>> journal = ReadJournal(source);
   if (!journal) return journal.error();
   if (!journal->has_value()) {
@@ -262,6 +294,11 @@ Result<Undone> UndoLast(Source& source, Sink& sink) {
   if (!undone) return undone;
   if (Status status = RemoveIfPresent(source, sink, kJournalName); !status) return status.error();
   return undone;
+}
+
+Result<Undone> UndoLast(Source& source, Sink& sink) {
+  Result<Undone> undone = UndoNoted(source, sink);
+  return undone ? undone : SeenBefore(undone.error());
 }
 
 }  // namespace gptq_doctor

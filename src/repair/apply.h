@@ -27,8 +27,8 @@ struct Applied {
 // restored.
 Result<Applied> ApplyPlan(const Plan& plan, Source& source, Sink& sink);
 // Writes the results of creating and replacing into another directory, where none of the files may exist; `source` is
-// the model, unchanged.
-Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other);
+// the model, unchanged. `there` reads that directory: where a run was cut off, what it wrote is passed over.
+Result<Applied> WriteElsewhere(const Plan& plan, Source& source, Sink& other, Source* there = nullptr);
 
 struct Undone {
   std::vector<std::string> restored, deleted;

@@ -223,6 +223,7 @@ TEST(Json, QuotesWhatItReadsBack) {
   EXPECT_TRUE(document.valid);
   EXPECT_EQ(document.root->text, text);
   EXPECT_EQ(JsonQuote("a\xE2\x80\xA8\xE2\x80\xA9"), "\"a\\u2028\\u2029\"");
+  EXPECT_EQ(JsonQuote("\xC2\x9B\xE2\x80\xAE\xF3\xA0\x81\x81"), "\"\\u009b\\u202e\\udb40\\udc41\"");
   EXPECT_EQ(JsonQuote("\xFFx"), "\"\xEF\xBF\xBDx\"");
 }
 

@@ -161,6 +161,28 @@ TEST_F(SinkTest, ALinkPutThereMeanwhileIsNotFollowed) {
   EXPECT_EQ(Get("victim"), "safe");
 }
 
+// A path is looked up again; the directory that was read is not.
+TEST_F(SinkTest, WritesIntoTheDirectoryThatWasRead) {
+  fs::create_directories(root_ / "model");
+  fs::create_directories(root_ / "victim");
+  Result<std::unique_ptr<Source>> source = OpenLocalDirectory((root_ / "model").string());
+  ASSERT_TRUE(source.ok());
+  fs::rename(root_ / "model", root_ / "moved");
+  fs::create_directory_symlink("victim", root_ / "model");
+  Result<std::unique_ptr<Sink>> sink = OpenLocalSink(**source);
+  ASSERT_TRUE(sink.ok());
+  Result<std::unique_ptr<SinkFile>> file = (*sink)->Create("a", {});
+  ASSERT_TRUE(file.ok() && (*file)->Commit().ok());
+  EXPECT_EQ(Names(), (Strings{"model", "moved", "moved/a", "victim"}));
+}
+
+TEST_F(SinkTest, ATemporaryFileThatIsGoneIsSaid) {
+  Result<std::unique_ptr<SinkFile>> file = sink_->Create("a", {});
+  ASSERT_TRUE(file.ok());
+  for (const std::string& name : Names()) fs::remove(root_ / name);
+  EXPECT_EQ((*file)->Commit().error().kind, ErrorKind::kChanged);
+}
+
 TEST_F(SinkTest, NamesStayInside) {
   for (const char* name : {"", "/tmp/x", "../x", "a/../../x", "a//b", "a/", "."}) {
     EXPECT_EQ(WriteFile(name, "x").error().kind, ErrorKind::kRefused) << name;

@@ -11,8 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// A shell's script with $BIN and, as its working directory, a place that holds healthy models `m` and, of 80 shards,
-// `shards`, and one without settings, `sick`.
+// Scripts run beside the healthy models `m` and, of 80 shards, `shards`, and one without settings, `sick`.
 class Limits : public ::testing::Test {
  protected:
   Limits() {
@@ -23,14 +22,7 @@ class Limits : public ::testing::Test {
     }
     fs::permissions(place_.path(), fs::perms(0755));
   }
-  RunResult Shell(const std::string& script) {
-    const std::string line = "cd '" + place_.str() + "' && BIN='" GPTQ_DOCTOR_BINARY "' && export BIN && { " + script +
-                             "; } >out 2>err </dev/null";
-    const int status = std::system(line.c_str());
-    return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            .out = Slurp(place_.path() / "out"),
-            .err = Slurp(place_.path() / "err")};
-  }
+  RunResult Shell(const std::string& script) const { return RunScript(place_.path(), script); }
   void ExpectSameAsAtEase(const std::string& limit, const std::string& arguments) {
     const RunResult ease = Shell("\"$BIN\" " + arguments);
     const RunResult poor = Shell(limit + " \"$BIN\" " + arguments);
@@ -40,12 +32,6 @@ class Limits : public ::testing::Test {
   }
   TempDir place_;
 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // a sanitizer reserves terabytes and has its own stacks
-#else
-constexpr bool kSanitized = false;
-#endif
 
 TEST_F(Limits, FewDescriptors) {
   for (const char* arguments :

@@ -40,6 +40,22 @@ inline nlohmann::json ReadIndependently(const std::filesystem::path& directory) 
   return nlohmann::json::parse(Slurp(out), nullptr, false);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;  // a sanitizer reserves terabytes, is slow and has its own stacks
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+// A script of sh with the program as $BIN, in `place`, which also takes what it prints.
+inline RunResult RunScript(const std::filesystem::path& place, const std::string& script) {
+  const std::string line = "cd '" + place.string() + "' && BIN='" GPTQ_DOCTOR_BINARY "' && export BIN && { " + script +
+                           "; } >out 2>err </dev/null";
+  const int status = std::system(line.c_str());
+  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          .out = Slurp(place / "out"),
+          .err = Slurp(place / "err")};
+}
+
 // A run of the program that can be signalled.
 class Running {
  public:

@@ -17,7 +17,7 @@ struct FaultCase {
   Files (*files)() = nullptr;                        // what lies there before
   std::vector<std::vector<std::string>> first = {};  // runs that prepare it
   std::vector<std::string> again = {};               // continues after a run that was cut off; empty: `arguments`
-  bool dies_at_random = false;                       // writes enough to be killed by the clock as well
+  bool writes = false;                               // files of a model: killed by the clock as well, and led astray
   bool json = true;                                  // takes --format json
 };
 inline void PrintTo(const FaultCase& row, std::ostream* out) { *out << row.name; }

@@ -34,6 +34,15 @@ bool SaysThatItChanged(const std::string& text) {
   return false;
 }
 
+// The files of one directory as those of another.
+Files Moved(const Files& files, const std::string& from, const std::string& to) {
+  Files out;
+  for (const auto& [name, content] : files) {
+    if (name.starts_with(from)) out[to + name.substr(from.size())] = content;
+  }
+  return out;
+}
+
 std::vector<std::string> WithJson(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--format", "json"});
   return arguments;
@@ -46,10 +55,12 @@ bool Everything() {
   return value != nullptr && std::string(value) == "all";
 }
 
-CommandRun::CommandRun(const FaultCase& row)
+CommandRun::CommandRun(const FaultCase& row, bool decoy)
     : arguments_(row.json ? WithJson(row.arguments) : row.arguments),
       again_(row.again.empty() ? arguments_ : WithJson(row.again)) {
-  workspace_.Reset(row.files());
+  Files files = row.files();
+  if (decoy) files.merge(Moved(files, "model/", "outside/"));
+  workspace_.Reset(files);
   for (const auto& arguments : row.first) {
     if (workspace_.Run(arguments).exit_code != 0) failure_ = "what prepares it fails";
   }
@@ -137,6 +148,13 @@ std::string CommandRun::JudgeChange(const SpoiledRun& spoiled, const Fault& faul
   return known.exit_code == run.exit_code && known.out == run.out
              ? ""
              : "neither of the old nor of the new: " + run.out.substr(0, 2000);
+}
+
+std::string CommandRun::JudgeLink(const SpoiledRun& spoiled, const Fault&) {
+  if (spoiled.run.exit_code >= 128) return "died of a signal";
+  ++(spoiled.run.exit_code == plain_.exit_code ? counts.harmless : counts.reported);
+  const std::string outside = "outside/";
+  return Moved(workspace_.Read(), outside, "") == Moved(before_, outside, "") ? "" : "wrote through the link";
 }
 
 std::string CommandRun::Recover(const std::string& advice, bool may_leave_temporaries) {

@@ -21,8 +21,8 @@ struct Counts {
 // The judgements return what is wrong, "" where nothing is.
 class CommandRun {
  public:
-  // Runs the command undisturbed. `failure` is not empty where that fails.
-  explicit CommandRun(const FaultCase& row);
+  // Runs the command undisturbed. `failure` is not empty where that fails. `decoy`: a copy of the model lies outside.
+  explicit CommandRun(const FaultCase& row, bool decoy = false);
   const std::string& failure() const { return failure_; }
   bool writes() const { return after_ != before_; }
 
@@ -35,6 +35,8 @@ class CommandRun {
   std::string JudgeDeath(const SpoiledRun& spoiled, const Fault& fault);
   // A file that another process changed: what is known of it may be old, new or unknown, but not a mixture.
   std::string JudgeChange(const SpoiledRun& spoiled, const Fault& fault);
+  // A symbolic link that took the place of a file or its directory: nothing is written where it leads.
+  std::string JudgeLink(const SpoiledRun& spoiled, const Fault& fault);
 
   static inline Counts counts;
 

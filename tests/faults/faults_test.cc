@@ -33,6 +33,7 @@ std::string TestName(const ::testing::TestParamInfo<FaultCase>& row) {
 
 class Faults : public ::testing::TestWithParam<FaultCase> {
  public:
+  explicit Faults(bool decoy = false) : command_(GetParam(), decoy) {}
   void SetUp() override { ASSERT_EQ(command_.failure(), ""); }
   static void TearDownTestSuite() {
     const Counts& counts = CommandRun::counts;
@@ -71,7 +72,7 @@ class Faults : public ::testing::TestWithParam<FaultCase> {
            " jobs, exit " + std::to_string(run.run.exit_code);
   }
 
-  CommandRun command_{GetParam()};
+  CommandRun command_;
 };
 
 TEST_P(Faults, ErrorsAreReportedAndNothingIsLost) { Sweep(kErrors, 2, &CommandRun::JudgeError); }
@@ -81,6 +82,25 @@ TEST_P(Faults, FilesThatChangeMeanwhileAreNoticed) { Sweep(kChanges, 2, &Command
 TEST_P(Faults, DeathLeavesWhatCanBeContinued) { Sweep(kDeaths, command_.writes() ? 5 : 1, &CommandRun::JudgeDeath); }
 
 INSTANTIATE_TEST_SUITE_P(Commands, Faults, ::testing::ValuesIn(FaultCases()), TestName);
+
+std::vector<FaultCase> Writers() {
+  std::vector<FaultCase> out = FaultCases();
+  std::erase_if(out, [](const FaultCase& row) { return !row.writes; });
+  return out;
+}
+
+class Links : public Faults {
+ public:
+  Links() : Faults(true) {}
+};
+
+TEST_P(Links, ThatAppearMeanwhileAreNotWrittenThrough) {
+  const Fault file{.kind = "link", .sorts = "lrwcd", .inside = true},
+      directory{.kind = "swap", .sorts = "lrwcd", .inside = true};
+  Sweep({file, directory}, 12, &CommandRun::JudgeLink);
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, Links, ::testing::ValuesIn(Writers()), TestName);
 
 // SIGKILL by the clock, as an operator or the system sends it. GPTQ_DOCTOR_FAULTS_SEED repeats a run.
 class RandomDeaths : public ::testing::TestWithParam<FaultCase> {};
@@ -105,12 +125,6 @@ TEST_P(RandomDeaths, LeaveWhatCanBeContinued) {
   }
   std::printf("random deaths: %d of %s, seed %u\n", deaths, GetParam().name.c_str(), seed);
   EXPECT_EQ(deaths, wanted);
-}
-
-std::vector<FaultCase> Writers() {
-  std::vector<FaultCase> out = FaultCases();
-  std::erase_if(out, [](const FaultCase& row) { return !row.dies_at_random; });
-  return out;
 }
 
 INSTANTIATE_TEST_SUITE_P(Commands, RandomDeaths, ::testing::ValuesIn(Writers()), TestName);

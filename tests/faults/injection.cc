@@ -53,7 +53,7 @@ SpoiledRun Workspace::RunSpoiled(const std::vector<std::string>& arguments, cons
                                                     {"FAULT_AT", std::to_string(at)},
                                                     {"FAULT_REPORT", report.string()}};
   // What goes on failing leaves the program's own libraries and standard streams alone.
-  if (fault.sticky || !fault.below.empty()) environment["FAULT_ROOT"] = path(fault.below);
+  if (fault.sticky || fault.inside || !fault.below.empty()) environment["FAULT_ROOT"] = path(fault.below);
   if (fault.sticky) environment["FAULT_STICKY"] = "1";
   SpoiledRun out{.run = RunTool(Fill(arguments), environment), .hit = false, .call = {}, .path = {}, .calls = 0};
   std::ifstream lines(report);

@@ -22,6 +22,7 @@ struct Fault {
   bool sticky = false;     // and every such call afterwards, standard output and error apart
   std::string below = "";  // calls about files below this part of the workspace only
   std::string call = "";   // calls of this name only
+  bool inside = false;     // calls about files of the workspace only
 };
 
 struct SpoiledRun {

@@ -2,7 +2,8 @@
 // transfer, the death of the process, or a file that changes at that very moment. Which one is said by the environment:
 //
 //   FAULT_KIND    an errno's name; short; kill; torn (half a write, then death); truncate, grow, replace, remove (the
-//                 file that the call is about, before the call)
+//                 file that the call is about, before the call); link (it becomes a link to its namesake in the
+//                 directory "outside" below FAULT_ROOT); swap (the directory that holds it becomes a link there)
 //   FAULT_SORTS   the calls that count: l looks, r reads, w writes, c changes names or sizes, d removes, x closes
 //   FAULT_CALL    where set, calls of this name only; "create" is an openat that may make a file
 //   FAULT_AT      the number of the call among those, from 1; 0 spoils none
@@ -99,6 +100,26 @@ void Change(const char* kind, const char* path) {
   syscall(SYS_close, fd);
 }
 
+// Puts a symbolic link out of the way of the file or directory, which is kept under another name.
+void PutLink(const char* path, const char* target) {
+  char kept[2 * PATH_MAX + 8];
+  snprintf(kept, sizeof kept, "%s.kept", path);
+  syscall(SYS_rename, path, kept);
+  syscall(SYS_symlink, target, path);
+}
+
+void Redirect(const char* kind, const char* path) {
+  const size_t root = strlen(Setting("FAULT_ROOT"));
+  const char* last = strrchr(path, '/');
+  char outside[2 * PATH_MAX], directory[2 * PATH_MAX];
+  snprintf(directory, sizeof directory, "%.*s", static_cast<int>(last - path), path);
+  if (strlen(directory) <= root) return;  // the root stays
+  snprintf(outside, sizeof outside, "%s/outside", Setting("FAULT_ROOT"));
+  if (strcmp(kind, "swap") == 0) return PutLink(directory, outside);
+  strncat(outside, last, sizeof outside - strlen(outside) - 1);
+  if (strcmp(last, "/.") != 0) PutLink(path, outside);
+}
+
 [[noreturn]] void Die() {
   syscall(SYS_kill, getpid(), SIGKILL);
   for (;;) pause();
@@ -114,7 +135,11 @@ Action Spoil(const char* path) {
   if (strcmp(kind, "short") == 0) return Action::kShort;
   if (strcmp(kind, "torn") == 0) return Action::kTorn;
   if (strcmp(kind, "kill") == 0) Die();
-  Change(kind, path);
+  if (strcmp(kind, "link") == 0 || strcmp(kind, "swap") == 0) {
+    Redirect(kind, path);
+  } else {
+    Change(kind, path);
+  }
   return Action::kGoOn;
 }
 

@@ -18,9 +18,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Everything a name may try: terminal escapes, workflow commands, markup, quotes, bidi controls, invalid UTF-8, CDATA
-// ends.
-const std::string kHostile = "a\x1b[31m\r\n::error::pwned,x:y%0A</failure>]]><img src=x>|`*\"'&\xe2\x80\xae\xff\x01";
+// Everything a name may try: terminal escapes, workflow commands, markup, quotes, C1, bidi controls, invisible
+// characters, invalid UTF-8, CDATA ends.
+const std::string kHostile =
+    "a\x1b[31m\r\n::error::pwned,x:y%0A</failure>]]><img src=x>|`*\"'&\xe2\x80\xae\xc2\x9b\xf3\xa0\x81\x81\xff\x01";
 
 Finding HostileFinding(Severity severity, const std::string& code) {
   Finding out;
@@ -83,8 +84,8 @@ TEST(CheckFormats, NoneLetsControlCharactersThrough) {
   for (const Reporter& reporter : CheckReporters()) {
     const std::string text = reporter.render(HostileReport(), {});
     EXPECT_FALSE(HasControl(text)) << reporter.name;
-    if (reporter.name != "json" && reporter.name != "ndjson") {
-      EXPECT_EQ(text.find("\xe2\x80\xae"), std::string::npos) << reporter.name;
+    for (const char* deceptive : {"\xe2\x80\xae", "\xc2\x9b", "\xf3\xa0\x81\x81"}) {
+      EXPECT_EQ(text.find(deceptive), std::string::npos) << reporter.name;
     }
   }
 }

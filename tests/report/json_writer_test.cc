@@ -44,6 +44,15 @@ TEST(JsonWriter, AnyBytesMakeValidJson) {
     const std::string out = json.Take();
     ASSERT_TRUE(nlohmann::json::accept(out)) << out;
   }
+  // What makes a text look like another is written as an escape, and is the same value.
+  for (const std::string text :
+       {"\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8b", "\xf3\xa0\x81\x81", "\x7f"}) {
+    JsonWriter json;
+    json.BeginObject().Field("a" + text, text).EndObject();
+    const std::string out = json.Take();
+    EXPECT_EQ(out.find(text), std::string::npos) << out;
+    EXPECT_EQ(nlohmann::json::parse(out)["a" + text], text);
+  }
   JsonWriter json;
   json.BeginArray().Put("é→").EndArray();
   EXPECT_EQ(nlohmann::json::parse(json.Take())[0], "é→");
