@@ -26,11 +26,13 @@ bool MeansTheSame(std::string_view pattern, std::string_view name) {
 void Pattern(std::string_view input) {
   const std::string_view pattern = input.substr(0, input.find('\n'));
   const std::string name(input.substr(std::min(pattern.size() + 1, input.size())));
-  const std::optional<ModulePattern> compiled = ModulePattern::Compile(pattern);
-  if (!compiled) return;
-  const bool matches = compiled->Matches(name);
+  PatternList compiled;
+  compiled.Add(pattern);
+  const std::optional<bool> matched = compiled.Matches(0, name);
+  if (!matched) return;
+  const bool matches = *matched;
   if (matches && pattern.find_first_of("$\\(") == std::string_view::npos)
-    Require(compiled->Matches(name + ".x"), "what follows a match does not undo it");
+    Require(compiled.Matches(0, name + ".x") != false, "what follows a match does not undo it");
   if (!MeansTheSame(pattern, name)) return;
   try {
     const std::regex theirs(std::string(pattern), std::regex::ECMAScript | std::regex_constants::__polynomial);
