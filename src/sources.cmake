@@ -63,6 +63,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/key_table.cc
   src/gptq/module_pattern.cc
   src/gptq/pattern_fault.cc
+  src/gptq/pattern_list.cc
   src/gptq/name_fold.cc
   src/gptq/packing.cc
   src/gptq/quant_config_files.cc
