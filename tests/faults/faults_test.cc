@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <regex>
 
 #include "faults/command_run.h"
 
@@ -101,6 +102,18 @@ TEST_P(Links, ThatAppearMeanwhileAreNotWrittenThrough) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Commands, Links, ::testing::ValuesIn(Writers()), TestName);
+
+TEST(FaultCases, HoldEveryCommand) {
+  const std::string help = RunTool({"--help"}).out;
+  const std::regex row("\n  ([a-z]+)   ");
+  int commands = 0;
+  for (std::sregex_iterator at(help.begin(), help.end(), row), end; at != end; ++at, ++commands) {
+    const std::string name = (*at)[1];
+    EXPECT_TRUE(std::ranges::any_of(FaultCases(), [&](const FaultCase& c) { return c.arguments.front() == name; }))
+        << name;
+  }
+  EXPECT_GT(commands, 10);
+}
 
 // SIGKILL by the clock, as an operator or the system sends it. GPTQ_DOCTOR_FAULTS_SEED repeats a run.
 class RandomDeaths : public ::testing::TestWithParam<FaultCase> {};
