@@ -54,6 +54,7 @@ class PatternCompiler {
     Emit({.op = Op::kAccept});
     if (!ok_) return std::nullopt;
     for (const ModulePattern::Instruction& instruction : out_.program_) {
+      if (instruction.op == Op::kStart && out_.prefix_.empty()) continue;  // every match starts there
       if (instruction.op != Op::kSet || out_.sets_[instruction.x].count() != 1) break;
       out_.prefix_ += static_cast<char>(out_.sets_[instruction.x]._Find_first());
     }
