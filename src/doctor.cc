@@ -7,6 +7,7 @@
 #include "infer/examination.h"
 #include "loaders/simulate.h"
 #include "memory/estimate.h"
+#include "repair/repairs.h"
 #include "rules/rule.h"
 
 namespace gptq_doctor {
@@ -44,7 +45,9 @@ Diagnosis Describe(const Examination& exam) {
 Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
   if (exam.options.simulate_loaders) {
-    diagnosis.loaders = SimulateLoaders(exam, {.selectors = exam.options.judge_loaders});
+    const SimulateOptions options{.selectors = exam.options.judge_loaders,
+                                  .repaired = [&exam] { return StateAfterRepair(exam); }};
+    diagnosis.loaders = SimulateLoaders(exam, options);
   }
   if (exam.options.estimate_memory) diagnosis.memory = BriefMemory(exam);
   diagnosis.findings = RunRules({exam, diagnosis.loaders, diagnosis.bytes}, !exam.options.all_findings);

@@ -186,6 +186,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/repair/json_edit.cc
   src/repair/overlay_source.cc
   src/repair/plan_json.cc
+  src/repair/repaired_state.cc
   src/repair/repairs.cc
   src/repair/restore.cc
   src/repair/settled_settings.cc

@@ -99,6 +99,7 @@ set(GPTQ_DOCTOR_TESTS
   repair/diff_test.cc
   repair/file_plans_test.cc
   repair/json_edit_test.cc
+  repair/remedies_test.cc
   report/check_formats_test.cc
   report/golden_test.cc
   report/json_writer_test.cc

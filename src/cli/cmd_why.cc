@@ -12,6 +12,7 @@
 #include "loaders/env_scan.h"
 #include "loaders/simulate.h"
 #include "loaders/symptom.h"
+#include "repair/repairs.h"
 #include "report/json_writer.h"
 #include "report/text_sections.h"
 #include "report/why_text.h"
@@ -97,8 +98,9 @@ class Why : public Command {
   // The loaders to walk: those named, else those installed where an environment is asked about, else all.
   std::vector<LoaderOutcome> Outcomes(const Examination& exam,
                                       const std::optional<EnvironmentReport>& environment) const {
-    if (options_.selectors.empty() && environment) return SimulateProfiles(exam, environment->rows, options_);
     SimulateOptions options = options_;
+    options.repaired = [&exam] { return StateAfterRepair(exam); };
+    if (options.selectors.empty() && environment) return SimulateProfiles(exam, environment->rows, options);
     if (options.selectors.empty()) options.selectors = {"all"};
     return SimulateLoaders(exam, options);
   }

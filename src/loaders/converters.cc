@@ -159,10 +159,10 @@ bool StageMlx(Walk& walk) {
     return false;
   }
   bool exists = false, broken = false;
-  const JsonValue* native = FindSection(walk.exam, {"config.json", "/quantization"}, &exists, &broken);
-  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
+  const JsonValue* native = FindSection(walk.configs, {"config.json", "/quantization"}, &exists, &broken);
+  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
   if (section == nullptr)
-    section = FindSection(walk.exam, {"config.json", "/text_config/quantization_config"}, &exists, &broken);
+    section = FindSection(walk.configs, {"config.json", "/text_config/quantization_config"}, &exists, &broken);
   if (native != nullptr || section == nullptr || !section->IsObject()) {
     return walk.Rejects(
         "tensors",
@@ -201,7 +201,7 @@ bool StageKtransformers(Walk& walk) {
     if (digest.part == Part::kExpert && digest.gptq) expert = &digest;
   }
   bool exists = false, broken = false;
-  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
+  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
   if (section != nullptr && section->IsObject()) {
     const JsonValue* desc_act = section->Find("desc_act");
     const JsonValue* sym = section->Find("sym");
@@ -236,7 +236,7 @@ bool StageTensorRt(Walk& walk) {
     return false;
   }
   bool exists = false, broken = false;
-  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
+  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
   const JsonValue* method = section == nullptr ? nullptr : section->Find("quant_method");
   walk.Remedy("it has no GPTQ: take another loader, or the legacy converters with --quant_ckpt_path");
   if (method != nullptr && method->kind != JsonKind::kNull) {

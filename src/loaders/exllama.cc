@@ -80,7 +80,7 @@ bool CheckArchitecture(Walk& walk) {
                                                 "IndexForCausalLM",
                                                 "GraniteForCausalLM",
                                                 "Glm4ForCausalLM"};
-  const ModelConfig& config = walk.exam.configs.model;
+  const ModelConfig& config = walk.configs.model;
   const std::string& name = config.architectures.front();
   if (std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) return true;
   walk.Step("config", "does not know the architecture " + name + " and reads it as Llama", kSource);
@@ -101,7 +101,7 @@ bool CheckFormatType(Walk& walk) {
 
 bool StageExllamaV2(Walk& walk) {
   const std::string_view source = walk.profile.tensors.source;
-  const ModelConfig& config = walk.exam.configs.model;
+  const ModelConfig& config = walk.configs.model;
   if (!config.present) {
     walk.Remedy("copy config.json from the model it was quantized from");
     return walk.Rejects("config", "stops: there is no config.json", source,

@@ -79,8 +79,9 @@ void TakePlanar(Walk& walk) {
 
 bool StageGptqModelGate(Walk& walk) {
   bool exists = false, broken = false;
-  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
-  const bool side_file = walk.exam.dir.Has("quantize_config.json") || walk.exam.dir.Has("quant_config.json");
+  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
+  const bool side_file =
+      walk.configs.Get("quantize_config.json") != nullptr || walk.configs.Get("quant_config.json") != nullptr;
   const bool by_attribute = walk.profile.since < Version{5, 2, 0};
   const bool quantized = side_file || (section != nullptr && section->kind != JsonKind::kNull &&
                                        (by_attribute || SectionCounts(walk, *section)));

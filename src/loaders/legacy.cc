@@ -48,7 +48,7 @@ bool StageGptqForLlama(Walk& walk) {
   const std::string name = DirectoryName(walk);
   const JsonValue* file = nullptr;
   bool exists = false, broken = false;
-  file = FindSection(walk.exam, {"quantize_config.json", ""}, &exists, &broken);
+  file = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
   int64_t bits = BitsOfName(name), group = GroupOfName(name);
   if (file != nullptr && file->IsObject()) {
     if (const JsonValue* value = file->Find("bits"); value != nullptr && value->AsInt()) bits = *value->AsInt();

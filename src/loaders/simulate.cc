@@ -1,6 +1,7 @@
 #include "loaders/simulate.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "loaders/families.h"
@@ -43,7 +44,7 @@ void LookBehind(const Walk& walk, LoaderOutcome* outcome) {
   if (outcome->outcome != Outcome::kRejects || !walk.files.empty() || !looks || outcome->rules.empty() ||
       outcome->rules.front().ends_with(".weights"))
     return;
-  Walk next(walk.profile, walk.facts, walk.options, walk.machine);
+  Walk next(walk.profile, walk.facts, walk.configs, walk.options, walk.machine);
   next.declared = walk.declared;
   if (StageFiles(next)) return;
   LoaderOutcome behind = next.Finish();
@@ -52,10 +53,15 @@ void LookBehind(const Walk& walk, LoaderOutcome* outcome) {
   outcome->message += (outcome->message.empty() ? "" : "\nbehind that: ") + behind.message;
 }
 
-LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const SimulateOptions& options,
-                         const Machine& machine) {
-  Walk walk(profile, facts, options, machine);
+// `repaired`: the walk over what it would leave; null: over the directory as it is.
+LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const RepairedState* repaired,
+                         const SimulateOptions& options, const Machine& machine) {
+  Walk walk(profile, facts, repaired == nullptr ? facts.exam->configs : repaired->configs, options, machine);
   for (const Stage stage : profile.stages) {
+    if (stage == &StageFiles && repaired != nullptr && repaired->weights) {
+      walk.files = facts.exam->dir.weights;  // their names and their index are what was repaired
+      continue;
+    }
     if (!stage(walk)) break;
   }
   // Packed tensors of another layout, which only some stages know.
@@ -68,6 +74,35 @@ LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const 
   LoaderOutcome outcome = walk.Finish();
   LookBehind(walk, &outcome);
   return outcome;
+}
+
+// Keeps a remedy that begins with kFixCommand only where it helps: `after` is the walk over the repaired directory,
+// null where there is nothing to repair. What stands behind ", or " helps without it.
+void ConfirmRemedy(const LoaderOutcome* after, LoaderOutcome* outcome) {
+  const Outcome end = after == nullptr ? outcome->outcome : after->outcome;
+  if (end != outcome->outcome && RankOf(end) >= RankOf(Outcome::kUnknown)) return;
+  constexpr std::string_view kOr = ", or ";
+  outcome->remedy.erase(0, kFixCommand.size());
+  outcome->remedy.erase(0, outcome->remedy.starts_with(kOr) ? kOr.size() : 0);
+  if (after == nullptr || after->summary == outcome->summary || after->steps.empty()) return;
+  const LoaderStep& last = after->steps.back();
+  outcome->steps.push_back(
+      {"remedy", std::string(kFixCommand) + " is not enough: " + after->summary, last.source, false});
+  if (outcome->remedy.empty() && !after->remedy.empty() && !after->remedy.starts_with(kFixCommand)) {
+    outcome->remedy = std::string(kFixCommand) + ", then " + after->remedy;
+  }
+}
+
+void ConfirmRemedies(const std::vector<const Profile*>& rows, const ModelFacts& facts, const SimulateOptions& options,
+                     const Machine& machine, std::vector<LoaderOutcome>& outcomes) {
+  std::optional<RepairedState> repaired;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!outcomes[i].remedy.starts_with(kFixCommand)) continue;
+    if (!repaired) repaired = options.repaired();
+    std::optional<LoaderOutcome> after;
+    if (repaired->writes) after = RunProfile(*rows[i], facts, &*repaired, options, machine);
+    ConfirmRemedy(after ? &*after : nullptr, &outcomes[i]);
+  }
 }
 
 // Nothing is said about directories whose configuration names another method.
@@ -119,13 +154,14 @@ std::vector<LoaderOutcome> SimulateProfiles(const Examination& exam, const std::
   if (!exam.errors.empty()) {  // any stage may stand on what was not read
     const Error& error = exam.errors.front();
     for (const Profile* row : rows) {
-      Walk walk(*row, facts, options, machine);
+      Walk walk(*row, facts, exam.configs, options, machine);
       walk.Degrade(Outcome::kUnknown, "files", error.path + " could not be read: " + error.message, "");
       outcomes.push_back(walk.Finish());
     }
     return outcomes;
   }
-  for (const Profile* row : rows) outcomes.push_back(RunProfile(*row, facts, options, machine));
+  for (const Profile* row : rows) outcomes.push_back(RunProfile(*row, facts, nullptr, options, machine));
+  if (options.repaired) ConfirmRemedies(rows, facts, options, machine, outcomes);
   return outcomes;
 }
 

@@ -4,6 +4,7 @@
 // Runs loader profiles over an Examination: what each will do with the directory, in its own order, and why. Prints
 // nothing, reads no tensor data.
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,24 @@
 
 namespace gptq_doctor {
 
+// How a remedy begins that this program can carry out.
+inline constexpr std::string_view kFixCommand = "gptq-doctor fix --write";
+
+// What that would leave behind.
+struct RepairedState {
+  bool writes = false;   // false: there is nothing to write, or it refuses
+  bool weights = false;  // names of weight files or their index change as well: taken as found
+  ConfigSet configs;
+};
+
 struct SimulateOptions {
   std::vector<std::string> selectors;  // "vllm", "vllm@0.10", "vllm>=0.9", "all"; empty: the brief set of `inspect`
   int tp = 1;                          // tensor-parallel size
   std::string gpu_arch;                // "sm_86", "8.6", "rocm", "cpu", "xpu"; empty: an NVIDIA card of capability 8.x
   std::string dtype;                   // "float16", "bfloat16", "float32"; empty: what the loader takes by itself
+  // Asked at most once, where a loader's remedy is `gptq-doctor fix --write`: the remedy is named only where the loader
+  // would do better with what that leaves. Null: remedies are taken on trust.
+  std::function<RepairedState()> repaired;
 };
 
 // The rows that the selectors name, in table order. Error kUsage names the nearest known loader.

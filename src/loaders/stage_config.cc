@@ -69,22 +69,23 @@ bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
         "config", "stops: config.json is not valid JSON", walk.profile.config.source,
         walk.Message("OSError: It looks like the config file at '{dir}/config.json' is not a valid JSON file."));
   }
-  const QuantConfigFile* file = walk.exam.configs.Get(place.file);
+  const QuantConfigFile* file = walk.configs.Get(place.file);
   return walk.Rejects("config", "stops: " + std::string(place.file) + " is not valid JSON", walk.profile.config.source,
                       file == nullptr ? std::string("json.decoder.JSONDecodeError") : PythonJsonError(file->text));
 }
 
 }  // namespace
 
-const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, bool* file_exists, bool* broken) {
+const JsonValue* FindSection(const ConfigSet& configs, const ConfigPlace& place, bool* file_exists, bool* broken) {
   *broken = false;
   const JsonDocument* document = nullptr;
   if (place.file == "config.json") {
-    *file_exists = exam.configs.model.present;
-    if (*file_exists) document = &exam.configs.model.json;
+    *file_exists = configs.model.present;
+    if (*file_exists) document = &configs.model.json;
   } else {
-    *file_exists = exam.dir.Has(place.file);
-    if (const QuantConfigFile* file = *file_exists ? exam.configs.Get(place.file) : nullptr) document = &file->json;
+    const QuantConfigFile* file = configs.Get(place.file);
+    *file_exists = file != nullptr;
+    if (*file_exists) document = &file->json;
   }
   if (document == nullptr) return nullptr;
   if (!document->valid || !document->root) {
@@ -113,7 +114,7 @@ bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
 bool StageModelConfig(Walk& walk) {
   static constexpr std::string_view kSource =
       "huggingface/transformers src/transformers/configuration_utils.py, models/auto/configuration_auto.py";
-  const ModelConfig& config = walk.exam.configs.model;
+  const ModelConfig& config = walk.configs.model;
   if (!config.present) {
     walk.Remedy("copy config.json from the model it was quantized from");
     return walk.Rejects("config", "stops: there is no config.json, so the architecture is unknown", kSource,
@@ -132,7 +133,7 @@ bool StageConfig(Walk& walk) {
   const ConfigFacts& facts = walk.profile.config;
   for (const ConfigPlace& place : facts.places) {
     bool exists = false, broken = false;
-    const JsonValue* section = FindSection(walk.exam, place, &exists, &broken);
+    const JsonValue* section = FindSection(walk.configs, place, &exists, &broken);
     const std::string name(place.file);
     if (broken) return RejectMalformed(walk, place);
     if (!exists && facts.only_first) return NoSettings(walk);

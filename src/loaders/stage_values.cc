@@ -35,13 +35,13 @@ void CheckZeros(Walk& walk, const KernelRow& row) {
   }
   const bool as_v1 = ReadsAsV1(row, walk.declared);
   if (quant.zero_format == ZeroFormat::kV2 && as_v1) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy("gptq-doctor fix --write, or gptq-doctor convert MODEL -o DIR --checkpoint-format gptq");
     walk.Degrade(Outcome::kGarbage, "values",
                  "the zero points are stored as gptq_v2, this kernel adds 1 to them as for gptq: every weight is off "
                  "by one step, no message",
                  row.source);
   } else if (quant.zero_format == ZeroFormat::kV1 && !as_v1) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy("gptq-doctor fix --write, or gptq-doctor convert MODEL -o DIR --checkpoint-format gptq_v2");
     walk.Degrade(Outcome::kGarbage, "values",
                  "the zero points are stored as gptq, this kernel takes them as gptq_v2: every weight is off by one "
                  "step, no message",

@@ -44,7 +44,7 @@ bool FallBack(Walk& walk, std::string_view step, std::string why, std::string_vi
 
 // ---- helpers that several stages share ----
 // The settings object of one place, null where file or section is absent; `broken` is set for malformed JSON.
-const JsonValue* FindSection(const Examination& exam, const ConfigPlace& place, bool* file_exists, bool* broken);
+const JsonValue* FindSection(const ConfigSet& configs, const ConfigPlace& place, bool* file_exists, bool* broken);
 // Fills walk.declared from an object by the profile's aliases and defaults.
 void ReadDeclared(Walk& walk, const JsonValue& section, std::string_view file);
 bool CheckRequired(Walk& walk, uint16_t required, std::string_view message);

@@ -171,7 +171,7 @@ bool StageTgiConfig(Walk& walk) {
   read.desc_act = false;
   read.sym = false;
   bool exists = false, broken = false;
-  const JsonValue* section = FindSection(walk.exam, {"config.json", "/quantization_config"}, &exists, &broken);
+  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
   const JsonValue* method = section == nullptr || !section->IsObject() ? nullptr : section->Find("quant_method");
   // Without --quantize only config.json's quant_method selects the GPTQ loader.
   if (method == nullptr || method->AsString() == nullptr || *method->AsString() != "gptq") {
@@ -186,12 +186,12 @@ bool StageTgiConfig(Walk& walk) {
     return true;
   }
   walk.Step("config", "config.json's section lacks a key; it keeps what it read and tries the next file", kQuant);
-  if (const JsonValue* side = FindSection(walk.exam, {"quantize_config.json", ""}, &exists, &broken);
+  if (const JsonValue* side = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
       side != nullptr && ReadSideFile(read, *side, "bits", "group_size")) {
     Describe(walk, "quantize_config.json");
     return true;
   }
-  if (const JsonValue* side = FindSection(walk.exam, {"quant_config.json", ""}, &exists, &broken);
+  if (const JsonValue* side = FindSection(walk.configs, {"quant_config.json", ""}, &exists, &broken);
       side != nullptr && ReadSideFile(read, *side, "w_bit", "q_group_size")) {
     Describe(walk, "quant_config.json");
     return true;
@@ -249,7 +249,7 @@ bool StageOldTgi(Walk& walk) {
   static constexpr std::string_view kSource = "huggingface/text-generation-inference#728, #962";
   if (walk.facts.quantized_modules == 0) return true;
   bool exists = false, broken = false;
-  const JsonValue* side = FindSection(walk.exam, {"quantize_config.json", ""}, &exists, &broken);
+  const JsonValue* side = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
   const bool tensor = walk.exam.tensors.Find("gptq_bits") != nullptr;
   if (!tensor && (side == nullptr || side->Find("bits") == nullptr)) {
     walk.Remedy("gptq-doctor fix --write");

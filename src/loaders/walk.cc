@@ -63,8 +63,9 @@ std::string ShapeText(std::initializer_list<int64_t> dims) {
   return text + "])";
 }
 
-Walk::Walk(const Profile& row, const ModelFacts& model, const SimulateOptions& how, const Machine& where)
-    : profile(row), facts(model), exam(*model.exam), options(how), machine(where) {
+Walk::Walk(const Profile& row, const ModelFacts& model, const ConfigSet& met, const SimulateOptions& how,
+           const Machine& where)
+    : profile(row), facts(model), exam(*model.exam), configs(met), options(how), machine(where) {
   result_.loader = row.loader;
   result_.version = row.version;
   result_.versions = row.versions;

@@ -54,11 +54,14 @@ std::string Fill(std::string_view text, Fills fills);
 
 class Walk {
  public:
-  Walk(const Profile& profile, const ModelFacts& facts, const SimulateOptions& options, const Machine& machine);
+  // `configs`: those the loader meets; the directory's own, or what a repair would make of them.
+  Walk(const Profile& profile, const ModelFacts& facts, const ConfigSet& configs, const SimulateOptions& options,
+       const Machine& machine);
 
   const Profile& profile;
   const ModelFacts& facts;
   const Examination& exam;
+  const ConfigSet& configs;
   const SimulateOptions& options;
   const Machine& machine;
 

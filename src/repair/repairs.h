@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/simulate.h"
 #include "repair/draft.h"
 #include "repair/settled_settings.h"
 
@@ -31,6 +32,9 @@ std::span<const Repair> RepairTable();
 
 // kRefused where the model cannot be repaired at all, with the reason; an empty plan where nothing needs repair.
 Result<Plan> MakePlan(const Examination& exam, const FixOptions& options);
+
+// The model as the plan without assumptions would leave it, for those who judge whether that helps.
+RepairedState StateAfterRepair(const Examination& exam);  // repaired_state.cc
 
 // The repairs, one file each.
 Status PlanConfigs(const FixOptions& options, Draft& draft);     // config_plan.cc

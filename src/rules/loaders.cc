@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "loaders/simulate.h"
 #include "rules/checks.h"
 #include "rules/families.h"
 #include "rules/findings.h"
@@ -83,13 +84,11 @@ Observation ReportOf(const LoaderOutcome& outcome, const std::string& path) {
   }
   for (const std::string& assumption : outcome.assumptions) report.evidence.push_back("assumed: " + assumption);
   if (!outcome.remedy.empty()) {
-    // Remedies name the command without the model.
-    constexpr std::string_view kCommand = "gptq-doctor fix";
-    std::string command;
-    if (outcome.remedy.starts_with(kCommand)) {
-      command = std::string(kCommand) + " " + ShellQuote(path) + outcome.remedy.substr(kCommand.size());
-    }
-    report.fix = FixHint{command.empty() ? "manual" : "certain", command, outcome.remedy};
+    // Remedies name the command without the model; behind a comma there are others, or what else is to do.
+    const bool ours = outcome.remedy.starts_with(kFixCommand);
+    const bool whole = ours && !outcome.remedy.substr(kFixCommand.size()).starts_with(", then ");
+    report.fix = FixHint{whole ? "certain" : "manual", ours ? "gptq-doctor fix " + ShellQuote(path) + " --write" : "",
+                         outcome.remedy};
   }
   // Versions of a loader that fail at the same rule for the same reason are one finding.
   report.cause = outcome.loader + "\n" + ToString(outcome.outcome);
