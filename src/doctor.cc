@@ -46,7 +46,7 @@ Diagnosis Diagnose(const Examination& exam) {
   Diagnosis diagnosis = Describe(exam);
   if (exam.options.simulate_loaders) {
     const SimulateOptions options{.selectors = exam.options.judge_loaders,
-                                  .repaired = [&exam] { return StateAfterRepair(exam); }};
+                                  .repaired = [&] { return StateAfterRepair(exam, diagnosis.errors); }};
     diagnosis.loaders = SimulateLoaders(exam, options);
   }
   if (exam.options.estimate_memory) diagnosis.memory = BriefMemory(exam);

@@ -92,8 +92,9 @@ class Config : public Command {
     if (!session.json()) return session.Finish(text, exam.errors, code);
     Report report;
     report.models.push_back(Diagnose(exam));
-    report.exit_code = code;
-    return session.Finish(RenderEnvelope(report, extra, {}), exam.errors, code);
+    const std::vector<Error> errors = AllErrors(report);
+    report.exit_code = WorseExitCode(code, ExitCodeOf(errors));
+    return session.Finish(RenderEnvelope(report, extra, {}), errors, report.exit_code);
   }
 
   std::string model_, for_;

@@ -73,6 +73,7 @@ class Fix : public Command {
     if (!interrupted) return session.Fail(interrupted.error());
     if (!interrupted->empty()) session.Warn(*interrupted);
     for (const std::string& warning : plan->warnings) session.Warn(warning);
+    if (session.json()) report_.models.push_back(Diagnose(**exam));  // before anything is written
     return Carry(session, **exam, *plan);
   }
 
@@ -164,14 +165,13 @@ class Fix : public Command {
 
   int Finish(Session& session, const Examination& exam, const Plan& plan, const Applied* applied,
              const std::string& next, int code) {
-    code = WorseExitCode(code, ExitCodeOf(exam.errors));
     if (session.json()) {
-      Report report;
-      report.models.push_back(Diagnose(exam));
-      report.exit_code = code;
+      const std::vector<Error> errors = AllErrors(report_);
+      report_.exit_code = WorseExitCode(code, ExitCodeOf(errors));
       const auto extra = [&](JsonWriter& json) { PutPlan(json, plan, applied); };
-      return session.Finish(RenderEnvelope(report, extra, {}), exam.errors, code);
+      return session.Finish(RenderEnvelope(report_, extra, {}), errors, report_.exit_code);
     }
+    code = WorseExitCode(code, ExitCodeOf(exam.errors));
     std::string text;
     if (applied != nullptr) {
       text = AppliedText(*applied, out_);
@@ -186,6 +186,7 @@ class Fix : public Command {
   bool write_ = false, undo_ = false, check_ = false;
   std::vector<std::string> select_, assume_;
   std::unique_ptr<Source> source_;
+  Report report_;  // filled for JSON only
 };
 
 }  // namespace

@@ -58,14 +58,19 @@ class Memory : public Command {
     if (!estimate) return session.Fail(estimate.error());
     BreakDown(exam, model, *estimate);
     const bool fails = !fail_on_.empty() && estimate->fit != Fit::kFits;
-    const int code = WorseExitCode(ExitCodeOf(exam.errors), fails ? kExitFindings : kExitClean);
+    const auto code = [fails](const std::vector<Error>& errors) {
+      return WorseExitCode(ExitCodeOf(errors), fails ? kExitFindings : kExitClean);
+    };
     if (!session.json()) {
-      return session.Finish(RenderMemoryText(model_, *estimate, session.render_options()), exam.errors, code);
+      const std::string text = RenderMemoryText(model_, *estimate, session.render_options());
+      return session.Finish(text, exam.errors, code(exam.errors));
     }
-    Report report{.models = {Diagnose(exam)}, .errors = {}, .exit_code = code};
+    Report report{.models = {Diagnose(exam)}, .errors = {}};
     report.models.front().path = model_;
     report.memory = {&*estimate};
-    return session.Finish(RenderEnvelope(report, {}, {}), exam.errors, code);
+    const std::vector<Error> errors = AllErrors(report);
+    report.exit_code = code(errors);
+    return session.Finish(RenderEnvelope(report, {}, {}), errors, report.exit_code);
   }
 
  private:

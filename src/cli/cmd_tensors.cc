@@ -113,13 +113,16 @@ class Tensors : public Command {
       if (selected.empty()) return session.Fail(NoMatch(model_, rows, pattern_));
       rows = std::move(selected);
     }
-    const int code = ExitCodeOf(model->exam->errors);
-    if (!session.json())
-      return session.Finish(TextList(rows, Style(session.render_options())), model->exam->errors, code);
-    Report report{.models = {Diagnose(*model->exam)}, .errors = {}, .exit_code = code};
+    if (!session.json()) {
+      const std::vector<Error>& unread = model->exam->errors;
+      return session.Finish(TextList(rows, Style(session.render_options())), unread, ExitCodeOf(unread));
+    }
+    Report report{.models = {Diagnose(*model->exam)}, .errors = {}};
     report.models.front().path = model_;
+    const std::vector<Error> errors = AllErrors(report);
+    report.exit_code = ExitCodeOf(errors);
     const std::string text = RenderEnvelope(report, {}, [&](JsonWriter& json, size_t) { PutTensors(json, rows); });
-    return session.Finish(text, model->exam->errors, code);
+    return session.Finish(text, errors, report.exit_code);
   }
 
  private:

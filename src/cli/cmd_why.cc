@@ -96,10 +96,10 @@ class Why : public Command {
 
  private:
   // The loaders to walk: those named, else those installed where an environment is asked about, else all.
-  std::vector<LoaderOutcome> Outcomes(const Examination& exam,
-                                      const std::optional<EnvironmentReport>& environment) const {
+  std::vector<LoaderOutcome> Outcomes(const Examination& exam, const std::optional<EnvironmentReport>& environment,
+                                      std::vector<Error>& errors) const {
     SimulateOptions options = options_;
-    options.repaired = [&exam] { return StateAfterRepair(exam); };
+    options.repaired = [&] { return StateAfterRepair(exam, errors); };
     if (options.selectors.empty() && environment) return SimulateProfiles(exam, environment->rows, options);
     if (options.selectors.empty()) options.selectors = {"all"};
     return SimulateLoaders(exam, options);
@@ -116,7 +116,8 @@ class Why : public Command {
     answer.diagnosis = Diagnose(exam);
     answer.diagnosis.path = path;
     if (environment_) answer.environment = JudgeEnvironment(*environment_, &exam);
-    if (symptom_.empty() || !options_.selectors.empty()) answer.diagnosis.loaders = Outcomes(exam, answer.environment);
+    if (symptom_.empty() || !options_.selectors.empty())
+      answer.diagnosis.loaders = Outcomes(exam, answer.environment, answer.diagnosis.errors);
     if (!symptom_.empty()) answer.symptoms = MatchSymptom(symptom_, &exam);
     if (AnyFallsBack(answer.diagnosis.loaders)) answer.fallback = TellFallback(exam);
     return answer;

@@ -34,7 +34,8 @@ std::span<const Repair> RepairTable();
 Result<Plan> MakePlan(const Examination& exam, const FixOptions& options);
 
 // The model as the plan without assumptions would leave it, for those who judge whether that helps.
-RepairedState StateAfterRepair(const Examination& exam);  // repaired_state.cc
+// `errors`: gets what could not be read meanwhile.
+RepairedState StateAfterRepair(const Examination& exam, std::vector<Error>& errors);  // repaired_state.cc
 
 // The repairs, one file each.
 Status PlanConfigs(const FixOptions& options, Draft& draft);     // config_plan.cc
