@@ -61,6 +61,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/inventory.cc
   src/gptq/inventory_lookup.cc
   src/gptq/key_table.cc
+  src/gptq/module_drafts.cc
   src/gptq/module_pattern.cc
   src/gptq/pattern_fault.cc
   src/gptq/pattern_list.cc

@@ -60,8 +60,6 @@ bool SameNames(const IndexShard& promised, const ShardHeader& shard) {
          promised.name_sum[1] == shard.name_sum[1];
 }
 
-uint32_t TagOf(std::string_view name) { return HashNameWith(ProcessHashKey(), name).tag(); }
-
 // The exact comparison.
 class NameComparison {
  public:
@@ -98,9 +96,7 @@ class NameComparison {
     present_ = NameTable(found_.size());
     for (uint32_t i = 0; i < found_.size(); ++i) {
       const auto [s, t] = found_[i];
-      present_.Insert(
-          uint64_t{shards_[s].name_tags[t]} << 32 | i, [](uint32_t, uint32_t) { return false; },
-          [](uint32_t, uint32_t) {});
+      present_.Add(uint64_t{shards_[s].name_tags[t]} << 32 | i);
     }
   }
   std::string_view NameOf(uint32_t position) const {

@@ -73,6 +73,7 @@ inline NameHash HashNameWith(const HashKey& key, const char* p, size_t size) {
 inline NameHash HashNameWith(const HashKey& key, std::string_view name) {
   return HashNameWith(key, name.data(), name.size());
 }
+inline uint32_t TagOf(std::string_view name) { return HashNameWith(ProcessHashKey(), name).tag(); }
 
 }  // namespace gptq_doctor
 

@@ -20,6 +20,13 @@ class NameTable {
       : slots_(std::bit_ceil(count + count / 2 + 8), kFree), mask_(slots_.size() - 1) {}
   void Clear() { slots_.assign(slots_.size(), kFree); }
 
+  // A name that is known not to be there.
+  void Add(uint64_t word) {
+    size_t at = (word >> 32) & mask_;
+    while (slots_[at] != kFree) at = (at + 1) & mask_;
+    slots_[at] = word;
+  }
+
   // Where `equal(earlier, later)` holds for a position already there, calls `found(earlier, later)` and puts the later
   // one in its place.
   template <typename Equal, typename Found>

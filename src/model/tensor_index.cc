@@ -308,14 +308,10 @@ const TensorRecord* TensorIndex::Find(std::string_view name) const {
     table_ = std::make_shared<NameTable>(size());
     uint32_t number = 0;
     for (const ShardHeader& shard : shards) {
-      for (const uint32_t tag : shard.name_tags) {
-        table_->Insert(
-            uint64_t{tag} << 32 | number++, [](uint32_t, uint32_t) { return false; }, [](uint32_t, uint32_t) {});
-      }
+      for (const uint32_t tag : shard.name_tags) table_->Add(uint64_t{tag} << 32 | number++);
     }
   }
-  const uint32_t found = table_->Find(HashNameWith(ProcessHashKey(), name).tag(),
-                                      [&](uint32_t number) { return at(number).name() == name; });
+  const uint32_t found = table_->Find(TagOf(name), [&](uint32_t number) { return at(number).name() == name; });
   return found == NameTable::kNone ? nullptr : &at(found);
 }
 

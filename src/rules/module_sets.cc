@@ -257,30 +257,50 @@ void CheckLayers(const RuleInput& input, FindingSink& sink) {
   }
 }
 
+// The modules of class `c` whose parent has no part `wanted`. Classes hold their modules in natural order, so the part
+// of the next module is nearly always the next member of the class `like`, which saves looking it up.
+Observation MissingSiblings(const Examination& exam, const ModuleClass& c, const ModuleClass& like,
+                            std::string_view wanted, size_t limit) {
+  Observation report;
+  const auto candidates = exam.inventory.members(like);
+  size_t next = 0;
+  std::string name;
+  for (const uint32_t module : exam.inventory.members(c)) {
+    name.assign(ParentPart(exam.inventory.modules[module].stem)).append(".").append(wanted);
+    if (next < candidates.size() && exam.inventory.modules[candidates[next]].stem == name) {
+      ++next;
+      continue;
+    }
+    if (exam.inventory.FindModule(name) >= 0) continue;
+    if (report.file.empty()) report.file = FileOfModule(exam, module);
+    if (report.names.size() < limit) report.names.push_back(name);
+    ++report.count;
+  }
+  return report;
+}
+
 void CheckSiblings(const RuleInput& input, FindingSink& sink) {
   constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
       {"up_proj", "down_proj"}, {"down_proj", "up_proj"}, {"o_proj", "q_proj"}};
   const Examination& exam = input.exam;
   if (!Complete(input) || !exam.quant.is_gptq) return;
-  std::map<std::string_view, int64_t> counts;  // by pattern
-  for (const ModuleClass& cls : exam.inventory.classes) counts[cls.pattern] += cls.count;
+  struct Pattern {
+    const ModuleClass* first = nullptr;
+    int64_t count = 0;
+  };
+  std::map<std::string_view, Pattern> patterns;
+  for (const ModuleClass& cls : exam.inventory.classes) {
+    Pattern& pattern = patterns[cls.pattern];
+    if (pattern.first == nullptr) pattern.first = &cls;
+    pattern.count += cls.count;
+  }
   for (const auto& [present, wanted] : kPairs) {
-    for (uint32_t c = 0; c < exam.inventory.classes.size(); ++c) {
-      const std::string& pattern = exam.inventory.classes[c].pattern;
-      if (LastPart(pattern) != present) continue;
-      const std::string sibling = std::string(ParentPart(pattern)) + "." + std::string(wanted);
-      const auto found = counts.find(sibling);
+    for (const ModuleClass& cls : exam.inventory.classes) {
+      if (LastPart(cls.pattern) != present) continue;
+      const auto found = patterns.find(std::string(ParentPart(cls.pattern)) + "." + std::string(wanted));
       // A part that exists nowhere belongs to another architecture.
-      if (found == counts.end() || found->second >= counts[pattern]) continue;
-      Observation report;
-      for (uint32_t module : exam.inventory.members(exam.inventory.classes[c])) {
-        const std::string name =
-            std::string(ParentPart(exam.inventory.modules[module].stem)) + "." + std::string(wanted);
-        if (exam.inventory.FindModule(name) >= 0) continue;
-        if (report.file.empty()) report.file = FileOfModule(exam, module);
-        if (report.names.size() < sink.limit()) report.names.push_back(name);
-        ++report.count;
-      }
+      if (found == patterns.end() || found->second.count >= patterns[cls.pattern].count) continue;
+      Observation report = MissingSiblings(exam, cls, *found->second.first, wanted, sink.limit());
       if (report.count == 0) continue;
       report.across_files = true;
       report.cause = "sibling";

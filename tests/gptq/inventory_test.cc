@@ -245,5 +245,27 @@ TEST(Inventory, ManyClassesAndManyModulesKeepTheirTables) {
   EXPECT_EQ(inventory.FindModule("odd1234"), 1234);
 }
 
+TEST(Inventory, JoinsComponentsThatLieFarApart) {
+  // More modules than are remembered, each kind of component in another order; one name is a module of its own as well.
+  constexpr int kModules = 40'000;
+  std::vector<ListedTensor> tensors;
+  for (int i = 0; i < kModules; ++i) tensors.push_back({"m." + std::to_string(i) + ".w.weight", Dtype::kF16, {4}});
+  for (int i = kModules; i-- > 0;) tensors.push_back({"m." + std::to_string(i) + ".w.bias", Dtype::kF16, {2}});
+  for (int i = 0; i < kModules; ++i) tensors.push_back({"m." + std::to_string(i) + ".w", Dtype::kF16, {2}});
+  const TensorList list(tensors);
+  const Inventory inventory = BuildInventory(list.index());
+  ASSERT_EQ(inventory.classes.size(), 2u);
+  EXPECT_EQ(inventory.classes[0].count, uint32_t{kModules});
+  EXPECT_EQ(inventory.classes[0].bytes, kModules * 12);
+  EXPECT_EQ(inventory.classes[1].count, uint32_t{kModules});
+  for (const int i : {0, 1, 12'345, kModules - 1}) {
+    const Module& module = inventory.modules[static_cast<size_t>(i)];
+    EXPECT_EQ(module.stem, "m." + std::to_string(i) + ".w");
+    ASSERT_EQ(module.count, 2);
+    EXPECT_EQ(inventory.Find(list.index(), module, kBias)->name(), "m." + std::to_string(i) + ".w.bias");
+    EXPECT_EQ(inventory.FindModule(module.stem), i);
+  }
+}
+
 }  // namespace
 }  // namespace gptq_doctor
