@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/storage.h"
@@ -28,6 +29,8 @@ class BatchReader {
   size_t AddWhole(const TensorRecord& tensor) { return Add(tensor, 0, tensor.bytes()); }
   void Run(std::vector<Error>& errors);
   std::span<const char> Get(size_t slot) const;
+  // What all spans point into, which outlive the reader with it.
+  std::unique_ptr<char[]> TakeBuffer() { return std::move(buffer_); }
   size_t size() const { return pieces_.size(); }
   uint64_t bytes() const { return bytes_; }  // asked for
 

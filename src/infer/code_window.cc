@@ -1,8 +1,10 @@
 #include "infer/code_window.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
 
 #include "base/bytes.h"
 #include "infer/batch_reader.h"
@@ -51,22 +53,37 @@ float ScaleAt(std::span<const char> bytes, int scale_bits, size_t i) {
   return scale_bits == 16 ? HalfToFloat(raw) : BfloatToFloat(raw);
 }
 
-// Counts on the bit patterns: magnitudes of floats order like the integers that hold them.
+// Counts on the bit patterns: magnitudes of floats order like the integers that hold them. Blocks of a fixed size with
+// counters of the width of what they count, which become vector code.
 template <typename Word>
 void CountPatterns(std::span<const char> bytes, Word infinity, Word largest_fit, ScaleReport& report) {
-  constexpr Word kMagnitude = static_cast<Word>(~Word{0}) >> 1;
-  int64_t not_finite = 0, zero = 0, large = 0;
+  constexpr size_t kBlock = 64;
+  constexpr Word kMagnitude = std::numeric_limits<Word>::max();
   const size_t count = bytes.size() / sizeof(Word);
-  for (size_t i = 0; i < count; ++i) {
-    Word raw;
-    std::memcpy(&raw, bytes.data() + i * sizeof(Word), sizeof(Word));
-    raw &= kMagnitude;
-    not_finite += raw >= infinity;
-    zero += raw == 0;
-    large += raw > largest_fit;
+  int64_t not_finite = 0, zero = 0, large = 0;
+  for (size_t from = 0; from < count; from += kBlock) {
+    const size_t size = std::min(kBlock, count - from);
+    std::array<Word, kBlock> block;
+    if (size < kBlock) block.fill(1);  // counts as nothing
+    std::memcpy(block.data(), bytes.data() + from * sizeof(Word), size * sizeof(Word));
+    Word block_not_finite = 0, block_zero = 0, block_large = 0;
+    for (size_t i = 0; i < kBlock; ++i) {
+      const Word magnitude = static_cast<Word>(block[i] & kMagnitude);
+      block_not_finite = static_cast<Word>(block_not_finite + (magnitude >= infinity));
+      block_zero = static_cast<Word>(block_zero + (magnitude == 0));
+      block_large = static_cast<Word>(block_large + (magnitude > largest_fit));
+    }
+    not_finite += block_not_finite;
+    zero += block_zero;
+    large += block_large;
   }
   report = {
       .read = static_cast<int64_t>(count), .not_finite = not_finite, .zero = zero, .overflow = large - not_finite};
+}
+
+// Every `step` bytes the same; true of less than two of them.
+bool Repeats(const char* data, size_t size, size_t step) {
+  return size <= step || std::memcmp(data, data + step, size - step) == 0;
 }
 
 int64_t GroupOf(const Draft& d, int64_t k) {
@@ -212,8 +229,7 @@ class Windows {
 
   static void MarkConstant(std::span<const char> words, int word_bytes, ModuleWindow& out) {
     const auto step = static_cast<size_t>(word_bytes);
-    out.constant_words =
-        words.size() > step && std::memcmp(words.data(), words.data() + step, words.size() - step) == 0;
+    out.constant_words = words.size() > step && Repeats(words.data(), words.size(), step);
     out.zero_words = out.constant_words && AllZero(words.subspan(0, step));
   }
 
@@ -242,8 +258,10 @@ class Windows {
     const auto count = bytes.size() / (w.scale_bits == 32 ? 4 : 2);
     if (count < static_cast<size_t>(d.scale_rows * outputs)) return;
     out.scales = CountScales(bytes, d.t.scales->dtype, w.bits);
-    // Single values matter only for witnesses in varied zeros and for scales of 0.
-    if (d.report->zeros.kind != ZeroKind::kVaried && out.scales.zero == 0) return;
+    // Single values matter only for witnesses in varied zeros, and for scales of 0 where codes differ at all.
+    const bool lossy =
+        out.scales.zero > 0 && !Repeats(reinterpret_cast<const char*>(w.codes.data()), w.codes.size(), 1);
+    if (d.report->zeros.kind != ZeroKind::kVaried && !lossy) return;
     w.scale_rows = d.scale_rows;
     w.scales.resize(static_cast<size_t>(d.scale_rows * d.columns));
     for (int64_t g = 0; g < d.scale_rows; ++g) {
@@ -252,7 +270,7 @@ class Windows {
             ScaleAt(bytes, w.scale_bits, static_cast<size_t>(g * outputs + n));
       }
     }
-    if (out.scales.zero > 0) CountZeroInUse(out);
+    if (lossy) CountZeroInUse(out);
   }
 
   // A zero scale loses nothing where the codes of its group all say the same.
@@ -288,13 +306,13 @@ ScaleReport CountScales(std::span<const char> bytes, Dtype dtype, int bits) {
   const float largest = kHalfMax / static_cast<float>(1 << (bits - 1));
   ScaleReport report;
   if (scale_bits == 16) {
-    CountPatterns<uint16_t>(bytes, 0x7C00, FloatToHalf(largest), report);
+    CountPatterns<int16_t>(bytes, 0x7C00, static_cast<int16_t>(FloatToHalf(largest)), report);
   } else if (scale_bits == 17) {
     const uint16_t nearest = FloatToBfloat(largest);
     const bool above = BfloatToFloat(nearest) > largest;
-    CountPatterns<uint16_t>(bytes, 0x7F80, static_cast<uint16_t>(nearest - above), report);
+    CountPatterns<int16_t>(bytes, 0x7F80, static_cast<int16_t>(nearest - above), report);
   } else {
-    CountPatterns<uint32_t>(bytes, 0x7F800000, std::bit_cast<uint32_t>(largest), report);
+    CountPatterns<int32_t>(bytes, 0x7F800000, std::bit_cast<int32_t>(largest), report);
   }
   return report;
 }

@@ -94,6 +94,7 @@ class Inference {
     s_.q.coverage.modules_read = static_cast<int64_t>(sample.modules.size());
     s_.q.coverage.bytes_read = static_cast<int64_t>(sample.bytes);
     s_.reports = std::move(sample.modules);
+    s_.kept = std::move(sample.kept);
   }
 
   // The size that g_idx proves for a class, where the modules that were read agree.

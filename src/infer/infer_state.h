@@ -24,7 +24,8 @@ struct InferState {
   InferredQuant q;
   std::vector<int64_t> weights;  // by class
   std::vector<Declaration> declarations;
-  std::vector<ModuleReport> reports;  // sorted by module
+  std::vector<ModuleReport> reports;          // sorted by module
+  std::vector<std::unique_ptr<char[]>> kept;  // what the reports point into
   GroupSizeAnswer group_sizes;
   bool exact_group_size = false;   // some class has it from g_idx
   FormatAnswer asymmetric;         // of modules with varied zeros

@@ -53,7 +53,8 @@ class Planner {
       total += (cost.zeros + cost.g_idx) * in_.inventory.classes[c].count;
     }
     plan_.complete = options_.deep || total <= options_.sample_bytes;
-    plan_.complete ? PlanAll(total <= options_.sample_bytes) : PlanStrata();
+    plan_.keep_all = total <= options_.sample_bytes || !plan_.complete;
+    plan_.complete ? PlanAll() : PlanStrata();
     std::ranges::sort(plan_.modules, {}, &PlannedModule::module);
     return std::move(plan_);
   }
@@ -63,14 +64,14 @@ class Planner {
     return CostOf(TensorsOf(in_.tensors, in_.inventory, in_.inventory.classes[c].representative));
   }
 
-  void PlanAll(bool keep_all) {
+  void PlanAll() {
     for (size_t c = 0; c < classes_.size(); ++c) {
       if (!Readable(classes_[c])) continue;
       const Cost cost = ClassCost(c);
       const auto members = in_.inventory.members(in_.inventory.classes[c]);
       const std::vector<uint32_t> strata = Strata(members);
       for (const uint32_t module : members) {
-        const bool keep = keep_all || std::ranges::count(strata, module) > 0;
+        const bool keep = plan_.keep_all || std::ranges::count(strata, module) > 0;
         plan_.modules.push_back({.module = module, .zero_bytes = cost.zeros, .g_idx = cost.g_idx > 0, .keep = keep});
         plan_.bytes += cost.zeros + cost.g_idx;
       }
@@ -137,8 +138,23 @@ void Judge(const ClassFacts& facts, const ModuleTensors& t, const PlannedModule&
                               .pack_bits = facts.pack_bits});
   }
   if (!planned.keep) return;
-  report.g_idx_bytes.assign(g_idx.begin(), g_idx.end());
-  report.zero_bytes.assign(zeros.begin(), zeros.end());
+  report.g_idx_bytes = g_idx;
+  report.zero_bytes = zeros;
+}
+
+// Copies what is kept of a batch of which most is not.
+void CopyKept(std::span<ModuleReport> reports, std::vector<std::unique_ptr<char[]>>& kept) {
+  size_t size = 0;
+  for (const ModuleReport& report : reports) size += report.g_idx_bytes.size() + report.zero_bytes.size();
+  if (size == 0) return;
+  char* to = kept.emplace_back(std::make_unique_for_overwrite<char[]>(size)).get();
+  for (ModuleReport& report : reports) {
+    for (std::span<const char>* bytes : {&report.g_idx_bytes, &report.zero_bytes}) {
+      char* const begin = to;
+      to = std::copy(bytes->begin(), bytes->end(), to);
+      *bytes = {begin, to};
+    }
+  }
 }
 
 }  // namespace
@@ -172,6 +188,11 @@ SampleReports ReadSample(const InferInput& input, std::span<const ClassFacts> cl
             TensorsOf(input.tensors, input.inventory, planned.module), planned, get(slots[i].first),
             get(slots[i].second), out.modules[from + i]);
     });
+    if (plan.keep_all) {
+      out.kept.push_back(reader.TakeBuffer());
+    } else {
+      CopyKept(std::span(out.modules).subspan(from, to - from), out.kept);
+    }
     out.bytes += reader.bytes();
     from = to;
     if (context.progress) context.progress(out.bytes, plan.bytes);

@@ -5,6 +5,8 @@
 // where they are small together or `deep` is asked for, else the first, the middle and the last module of every class.
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "infer/quantities.h"
@@ -21,6 +23,7 @@ struct SamplePlan {
   std::vector<PlannedModule> modules;  // sorted by module
   uint64_t bytes = 0;
   bool complete = false;  // all qzeros and g_idx of the checkpoint
+  bool keep_all = true;   // every module's bytes are kept
 };
 SamplePlan PlanSample(const InferInput& input, std::span<const ClassFacts> classes, const ExamineOptions& options);
 
@@ -29,11 +32,12 @@ struct ModuleReport {
   bool read = false;  // something of it was read
   GIdxReport g_idx;
   ZeroReport zeros;
-  bool whole_zeros = false;                   // every word of qzeros was read
-  std::vector<char> g_idx_bytes, zero_bytes;  // where the plan keeps them
+  bool whole_zeros = false;                       // every word of qzeros was read
+  std::span<const char> g_idx_bytes, zero_bytes;  // in SampleReports::kept; empty where the plan does not keep them
 };
 struct SampleReports {
   std::vector<ModuleReport> modules;  // in the order of the plan
+  std::vector<std::unique_ptr<char[]>> kept;
   uint64_t bytes = 0;
 };
 SampleReports ReadSample(const InferInput& input, std::span<const ClassFacts> classes, const SamplePlan& plan,
