@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -24,11 +26,22 @@ int ReportBug(const char* what, int argc, const char* const* argv) {
   return gptq_doctor::kExitInternal;
 }
 
+// Blocks that are given back are wanted again a moment later, and the system would have to zero them page by page; so
+// they are kept. Nor do blocks of the heap all begin 16 bytes into a page, as mapped ones do: reading a header, which
+// begins 8 bytes into its file, to such a place takes three times as long (measured on an AMD EPYC).
+void KeepMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most it takes
+  mallopt(M_TRIM_THRESHOLD, 128 << 20);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `| head` is no failure: writing returns EPIPE, and the run ends as it would have
   gptq_doctor::KeepStandardDescriptors();
+  KeepMemory();
   try {
     return gptq_doctor::RunProgram(argc, argv);
   } catch (const std::bad_alloc&) {
