@@ -17,10 +17,12 @@ int main(int argc, char** argv) {
     model = Qwen72B();
   else if (kind == "deepseek-r1")
     model = DeepSeekR1();
+  else if (kind == "tiny")
+    model = Llama(1);
   else if (count != 0)
     model = OfSize(count, kind.ends_with("-one-file"));
   if (model.tensors.empty()) {
-    std::fprintf(stderr, "usage: make_model DIRECTORY 3b|72b|deepseek-r1|TENSORS|TENSORS-one-file\n");
+    std::fprintf(stderr, "usage: make_model DIRECTORY 3b|72b|deepseek-r1|tiny|TENSORS|TENSORS-one-file\n");
     return 2;
   }
   const Written written = WriteModel(model, argv[1]);

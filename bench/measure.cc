@@ -77,4 +77,46 @@ ChildRun RunChild(const std::vector<std::string>& arguments) {
   return out;
 }
 
+ChildRun MedianRun(const std::vector<std::string>& arguments, int runs) {
+  std::vector<double> elapsed, processor;
+  ChildRun out;
+  RunChild(arguments);
+  for (int i = 0; i < runs; ++i) {
+    const ChildRun run = RunChild(arguments);
+    elapsed.push_back(run.milliseconds);
+    processor.push_back(run.processor_milliseconds);
+    out.peak_kib = std::max(out.peak_kib, run.peak_kib);
+  }
+  out.milliseconds = Median(elapsed);
+  out.processor_milliseconds = Median(processor);
+  return out;
+}
+
+void PrintRun(const std::string& what, const ChildRun& run) {
+  std::printf("  %-36s %9.2f ms, of processors %9.2f ms, peak %6.1f MiB\n", what.c_str(), run.milliseconds,
+              run.processor_milliseconds, static_cast<double>(run.peak_kib) / 1024);
+}
+
+void MakeModel(const std::filesystem::path& directory, const std::string& kind) {
+  RunChild({GPTQ_DOCTOR_MAKE_MODEL, directory.string(), kind});
+}
+
+std::vector<std::string> WeightFiles(const std::filesystem::path& directory) {
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".safetensors") out.push_back(entry.path().string());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void DropCache(const std::vector<std::string>& files) {
+  for (const std::string& name : files) {
+    const int file = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    Require(file >= 0 && fdatasync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0,
+            "cannot drop the page cache");
+    close(file);
+  }
+}
+
 }  // namespace gptq_doctor::bench

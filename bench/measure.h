@@ -42,6 +42,15 @@ struct ChildRun {
 };
 // Ends the benchmark where the program fails.
 ChildRun RunChild(const std::vector<std::string>& arguments);
+// Medians of `runs` runs after one that fills the page cache, and the highest peak.
+ChildRun MedianRun(const std::vector<std::string>& arguments, int runs);
+void PrintRun(const std::string& what, const ChildRun& run);
+
+// Makes a model of that kind in a process of its own, so that its memory is not this one's: see make_model.cc.
+void MakeModel(const std::filesystem::path& directory, const std::string& kind);
+std::vector<std::string> WeightFiles(const std::filesystem::path& directory);  // sorted
+// Takes the files out of the page cache, as far as they have reached the disk.
+void DropCache(const std::vector<std::string>& files);
 
 }  // namespace gptq_doctor::bench
 

@@ -19,23 +19,6 @@ namespace {
 
 constexpr int kRounds = 5;
 
-std::vector<std::string> WeightFiles(const std::filesystem::path& directory) {
-  std::vector<std::string> out;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    if (entry.path().extension() == ".safetensors") out.push_back(entry.path().string());
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-void DropCache(const std::vector<std::string>& files) {
-  for (const std::string& name : files) {
-    const int file = open(name.c_str(), O_RDONLY | O_CLOEXEC);
-    Require(file >= 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0, "cannot drop the page cache");
-    close(file);
-  }
-}
-
 uint64_t ReadAll(const std::vector<std::string>& files) {
   std::vector<char> buffer(1 << 20);
   uint64_t total = 0;
