@@ -17,7 +17,7 @@ std::string_view ParentOf(std::string_view stem) {
 
 std::string EngineMethod(const Walk& walk) { return LowerAscii(walk.declared.method); }
 
-bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not) {
+bool FitsMarlin(const Walk& walk, std::string* why_not) {
   const Declared& read = walk.declared;
   const auto no = [&](std::string why) {
     *why_not = std::move(why);
@@ -34,8 +34,11 @@ bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not) {
     return no("sym is not true but " + PythonRepr(*read.sym_value));
   const int64_t g = read.group_size;
   if (g != -1 && g != 32 && g != 64 && g != 128) return no("group_size " + std::to_string(g));
-  if (walk.machine.platform != kCuda) return no("the device is no NVIDIA GPU");
-  if (walk.machine.given && walk.machine.sm < min_sm)
+  const KernelRow& marlin = walk.profile.kernels.front();
+  if ((marlin.platforms & walk.machine.platform) == 0) return no("the device is none of Marlin's");
+  if (walk.machine.platform == kCpu && read.bits != 4) return no("a CPU, which takes 4 bits only");
+  const int min_sm = marlin.min_sm;
+  if (walk.machine.platform == kCuda && walk.machine.given && walk.machine.sm < min_sm)
     return no("compute capability below " + std::to_string(min_sm / 10) + "." + std::to_string(min_sm % 10));
   return true;
 }

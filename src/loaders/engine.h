@@ -16,8 +16,8 @@ namespace gptq_doctor {
 
 // Lower-cased quant_method of the settings; "" where the key is missing or null.
 std::string EngineMethod(const Walk& walk);
-// All four of bits, group_size, desc_act, sym are there and fit the Marlin family.
-bool FitsMarlin(const Walk& walk, int min_sm, std::string* why_not);
+// All four of bits, group_size, desc_act, sym are there and fit the Marlin family, the profile's first kernel.
+bool FitsMarlin(const Walk& walk, std::string* why_not);
 // The dtype the engine runs at: --dtype, else config.json's, else float16.
 std::string EngineDtype(const Walk& walk);
 

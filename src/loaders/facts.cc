@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "memory/weight_table.h"
 
 namespace gptq_doctor {
 namespace {
@@ -124,7 +125,7 @@ ClassDigest DigestClass(const Examination& exam, uint32_t id) {
   }
   digest.row_parallel = IsRowParallel(digest.leaf);
   digest.fused = FusedName(digest.leaf, digest.part);
-  digest.bias_expected = ArchitectureHasBias(exam.configs.model, digest.leaf);
+  digest.bias_expected = HasBias(exam.configs.model, digest.stem);
   return digest;
 }
 
@@ -227,28 +228,6 @@ void FindFirstTensor(ModelFacts& facts) {
 }
 
 }  // namespace
-
-std::optional<bool> ArchitectureHasBias(const ModelConfig& config, std::string_view leaf) {
-  const std::string& type = config.model_type;
-  const bool attention = OneOf(leaf, {"q_proj", "k_proj", "v_proj"});
-  const auto flag = [&](std::string_view key) {
-    const JsonValue* value = config.Find(key);
-    return value != nullptr && value->AsBool().value_or(false);
-  };
-  if (OneOf(type, {"qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen2_5_omni"})) return attention;
-  if (type == "qwen") return leaf == "c_attn";
-  if (OneOf(type,
-            {"llama", "mistral", "mixtral", "qwen3", "qwen3_moe", "granite", "deepseek_v2", "deepseek_v3", "cohere"})) {
-    if (attention || leaf == "o_proj") return flag("attention_bias");
-    return flag("mlp_bias");
-  }
-  if (OneOf(type, {"gemma", "gemma2", "gemma3_text", "internlm2", "baichuan", "phi3", "Yi", "yi", "olmo2", "minicpm"}))
-    return false;
-  if (OneOf(type, {"opt", "gpt2", "gpt_bigcode", "gpt_neox", "bloom", "phi"})) return true;
-  if (OneOf(type, {"falcon", "RefinedWeb", "RefinedWebModel"})) return flag("bias");
-  if (type == "starcoder2") return flag("use_bias") || config.Find("use_bias") == nullptr;
-  return std::nullopt;
-}
 
 const ClassDigest* ModelFacts::Find(std::string_view pattern) const {
   for (const ClassDigest& digest : classes) {

@@ -95,9 +95,6 @@ struct ModelFacts {
 
 ModelFacts DigestModel(const Examination& exam);
 
-// True where every linear layer of this leaf has a bias in the named architecture; empty where unknown.
-std::optional<bool> ArchitectureHasBias(const ModelConfig& config, std::string_view leaf);
-
 }  // namespace gptq_doctor
 
 #endif  // GPTQ_DOCTOR_LOADERS_FACTS_H_

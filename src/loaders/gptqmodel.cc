@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "loaders/families.h"
+#include "loaders/shared_rows.h"
 #include "loaders/simulate.h"
 #include "loaders/stages.h"
 
@@ -145,6 +146,18 @@ bool StageGptqModelFormat(Walk& walk) {
     if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
       return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
                           "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
+    }
+    const ClassDigest* first = walk.facts.first_class;
+    if (text != "int32" && first != nullptr && first->bits && first->qweight != nullptr &&
+        first->qweight->dtype == Dtype::kI32) {
+      const int64_t word = text == "int8" ? 8 : text == "int16" ? 16 : 64;
+      walk.Remedy("gptq-doctor fix --write");
+      return walk.Rejects(
+          "tensors", "stops: the words are 32 bits wide, its layers are built for " + text, kConfig,
+          Fill(kAccelerateShape033,
+               {{"leaf", "qweight"},
+                {"stored", ShapeText({first->in_features * *first->bits / 32, first->out_features})},
+                {"built", ShapeText({first->in_features * *first->bits / word, first->out_features})}}));
     }
   }
   if (read.format == "gptq_v2" && since >= Version{6, 0, 0} && since < Version{7, 0, 0}) {

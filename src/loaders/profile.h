@@ -186,7 +186,8 @@ enum class MetadataRule : uint8_t {
   kTransformers4,  // absent: AttributeError (up to 4.48)
   kKnownFormat,    // absent: accepted; present with an unknown format: stops
 };
-enum class BiasRule : uint8_t { kByArchitecture, kAlwaysBuilt };
+// kKept: whatever bias is stored is taken, or judged by the loader's own code.
+enum class BiasRule : uint8_t { kByArchitecture, kAlwaysBuilt, kKept };
 
 // Names that patterns of `dynamic` are matched against: as the files spell modules, or as vLLM and SGLang name the
 // layers they build.

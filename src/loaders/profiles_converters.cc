@@ -41,21 +41,22 @@ constexpr Profile kLlamaCpp = {
     .files = kLlamaFiles,
     .kernels = kLlamaKernels,
     .modules = {.rule = ModuleRule::kByTensors, .lm_head = LmHeadRule::kIfTensors, .source = kLlama},
-    .tensors = {.unexpected = Unexpected::kRejects, .g_idx_required = true, .source = kLlama},
+    .tensors = {.unexpected = Unexpected::kRejects, .g_idx_required = true, .bias = BiasRule::kKept, .source = kLlama},
     .stages = kLlamaStages};
-constexpr Profile kOldLlamaCpp = {.loader = "llama.cpp",
-                                  .version = "2024",
-                                  .versions = "before October 2025",
-                                  .since = {2023, 1, 0},
-                                  .until = {2025, 10, 0},
-                                  .title = "llama.cpp converter before October 2025",
-                                  .revision = "ggml-org/llama.cpp#5139, #7505, #15224",
-                                  .as_of = "2025-08",
-                                  .config = {.no_config = NoConfig::kDenseModel, .source = kLlama},
-                                  .files = kLlamaFiles,
-                                  .modules = {.rule = ModuleRule::kByTensors, .source = kLlama},
-                                  .tensors = {.unexpected = Unexpected::kRejects, .source = "ggml-org/llama.cpp#5139"},
-                                  .stages = kLlamaStages};
+constexpr Profile kOldLlamaCpp = {
+    .loader = "llama.cpp",
+    .version = "2024",
+    .versions = "before October 2025",
+    .since = {2023, 1, 0},
+    .until = {2025, 10, 0},
+    .title = "llama.cpp converter before October 2025",
+    .revision = "ggml-org/llama.cpp#5139, #7505, #15224",
+    .as_of = "2025-08",
+    .config = {.no_config = NoConfig::kDenseModel, .source = kLlama},
+    .files = kLlamaFiles,
+    .modules = {.rule = ModuleRule::kByTensors, .source = kLlama},
+    .tensors = {.unexpected = Unexpected::kRejects, .bias = BiasRule::kKept, .source = "ggml-org/llama.cpp#5139"},
+    .stages = kLlamaStages};
 
 constexpr std::string_view kLmd =
     "InternLM/lmdeploy 0.16.0 lmdeploy/turbomind/converter.py:75-240, weight_format.py:250-296";
@@ -91,23 +92,24 @@ constexpr Profile kLmdeploy = {
               .source = kLmd},
     .kernels = kLmdKernels,
     .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
-    .tensors = {.source = kLmd},
+    .tensors = {.bias = BiasRule::kKept, .source = kLmd},
     .stages = kLmdStages};
-constexpr Profile kLmdeployPytorch = {.loader = "lmdeploy",
-                                      .version = "0.16",
-                                      .versions = ">=0.6 (read at 0.16.0)",
-                                      .since = {0, 6, 0},
-                                      .until = {1, 0, 0},
-                                      .backend = "pytorch",
-                                      .title = "LMDeploy 0.16 (PyTorch engine)",
-                                      .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
-                                      .as_of = "2026-08",
-                                      .config = {.places = kNested,
-                                                 .no_config = NoConfig::kDenseModel,
-                                                 .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
-                                      .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
-                                      .tensors = {.source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
-                                      .stages = kLmdStages};
+constexpr Profile kLmdeployPytorch = {
+    .loader = "lmdeploy",
+    .version = "0.16",
+    .versions = ">=0.6 (read at 0.16.0)",
+    .since = {0, 6, 0},
+    .until = {1, 0, 0},
+    .backend = "pytorch",
+    .title = "LMDeploy 0.16 (PyTorch engine)",
+    .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
+    .as_of = "2026-08",
+    .config = {.places = kNested,
+               .no_config = NoConfig::kDenseModel,
+               .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
+    .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
+    .tensors = {.bias = BiasRule::kKept, .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
+    .stages = kLmdStages};
 
 constexpr std::string_view kMlxSource = "ml-explore/mlx-lm 0.32.0 mlx_lm/utils.py:74-160, 360-420";
 constexpr Stage kMlxStages[] = {StageMlx};
@@ -125,7 +127,7 @@ constexpr Profile kMlx = {.loader = "mlx-lm",
                                     .missing_shard = MissingShard::kNotNoticed,
                                     .source = kMlxSource},
                           .modules = {.rule = ModuleRule::kByTensors, .source = kMlxSource},
-                          .tensors = {.source = kMlxSource},
+                          .tensors = {.bias = BiasRule::kKept, .source = kMlxSource},
                           .stages = kMlxStages};
 
 constexpr std::string_view kKtSource =
@@ -151,7 +153,7 @@ constexpr Profile kKt = {.loader = "ktransformers",
                          .config = {.source = kKtSource},
                          .kernels = kKtKernels,
                          .modules = {.rule = ModuleRule::kExpertsOnly, .source = kKtSource},
-                         .tensors = {.source = kKtSource},
+                         .tensors = {.bias = BiasRule::kKept, .source = kKtSource},
                          .stages = kKtStages};
 
 constexpr std::string_view kTrtSource = "NVIDIA/TensorRT-LLM tensorrt_llm/llmapi/llm_utils.py";
@@ -165,7 +167,7 @@ constexpr Profile kTrt = {.loader = "tensorrt-llm",
                           .revision = "NVIDIA/TensorRT-LLM 0066b2a569",
                           .as_of = "2026-06",
                           .config = {.source = kTrtSource},
-                          .tensors = {.source = kTrtSource},
+                          .tensors = {.bias = BiasRule::kKept, .source = kTrtSource},
                           .stages = kTrtStages};
 
 constexpr const Profile* kRows[] = {&kLlamaCpp, &kOldLlamaCpp, &kLmdeploy, &kLmdeployPytorch, &kMlx, &kKt, &kTrt};

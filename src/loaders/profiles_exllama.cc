@@ -37,6 +37,7 @@ constexpr Profile kRow2 = {
     .tensors = {.unexpected = Unexpected::kIgnored,
                 .missing_value = "nothing",
                 .shapes = Shapes::kNotCompared,
+                .bias = BiasRule::kKept,
                 .source = kV2},
     .stages = kStages};
 

@@ -30,7 +30,7 @@ constexpr Profile kWebOld = {.loader = "text-generation-webui",
                              .config = {.source = kWeb},
                              .kernels = kForLlamaKernels,
                              .modules = {.rule = ModuleRule::kOutside, .source = kWeb},
-                             .tensors = {.missing_value = "random", .source = kWeb},
+                             .tensors = {.missing_value = "random", .bias = BiasRule::kKept, .source = kWeb},
                              .stages = kForLlama};
 constexpr KernelRow kV1Kernels[] = {{.name = "exllama",
                                      .bits = BitsSet({4}),
@@ -48,7 +48,7 @@ constexpr Profile kExllamaV1 = {
     .config = {.source = "turboderp/exllama model.py"},
     .kernels = kV1Kernels,
     .modules = {.rule = ModuleRule::kByTensors, .lm_head = LmHeadRule::kNever, .source = "turboderp/exllama model.py"},
-    .tensors = {.source = "turboderp/exllama model.py:132-177"},
+    .tensors = {.bias = BiasRule::kKept, .source = "turboderp/exllama model.py:132-177"},
     .stages = kExllama};
 
 constexpr const Profile* kRows[] = {&kWebOld, &kExllamaV1};

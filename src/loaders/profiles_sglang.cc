@@ -16,14 +16,7 @@ constexpr std::string_view kLoaderSource =
 // A section in text_config alone names no method, so no class reads it (model_config.py, _parse_quant_hf_config).
 constexpr ConfigPlace kPlaces[] = {{"config.json", "/quantization_config"}, {"config.json", "/compression_config"}};
 constexpr std::string_view kAssume[] = {"no --quantization flag"};
-constexpr KernelRow kKernels[] = {{.name = "gptq_marlin",
-                                   .bits = BitsSet({4, 8}),
-                                   .group_sizes = kMarlinGroups,
-                                   .sym = Tri::kOnlyTrue,
-                                   .min_sm = 80,
-                                   .zeros = Zeros::kUnused,
-                                   .g_idx = GroupIndex::kIfDescAct,
-                                   .source = kQuantSource},
+constexpr KernelRow kKernels[] = {ServingMarlin("gptq_marlin", 80, kQuantSource),
                                   // gptq_v2 is parsed but never handed to the kernel, which always adds 1.
                                   {.name = "gptq",
                                    .bits = BitsSet({2, 4, 8}),

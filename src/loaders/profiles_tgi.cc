@@ -15,14 +15,7 @@ constexpr std::string_view kWeights =
 constexpr std::string_view kLayers =
     "huggingface/text-generation-inference server/text_generation_server/layers/gptq, layers/marlin";
 
-constexpr KernelRow kKernels[] = {{.name = "marlin",
-                                   .bits = BitsSet({4, 8}),
-                                   .group_sizes = kMarlinGroups,
-                                   .sym = Tri::kOnlyTrue,
-                                   .min_sm = 80,
-                                   .zeros = Zeros::kUnused,
-                                   .g_idx = GroupIndex::kIfDescAct,
-                                   .source = kLayers},
+constexpr KernelRow kKernels[] = {ServingMarlin("marlin", 80, kLayers),
                                   {.name = "exllamav2",
                                    .bits = BitsSet({4}),
                                    .desc_act = Tri::kOnlyFalse,

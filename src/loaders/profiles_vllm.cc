@@ -32,16 +32,6 @@ constexpr ConfigPlace kPlaces15[] = {{"config.json", "/quantization_config"},
 constexpr std::string_view kAssume[] = {"no --quantization flag"};
 
 // The gptq kernel adds 1 to every stored zero up to 0.10; later it obeys gptq_v2.
-constexpr KernelRow MarlinRow(int min_sm) {
-  return {.name = "gptq_marlin",
-          .bits = BitsSet({4, 8}),
-          .group_sizes = kMarlinGroups,
-          .sym = Tri::kOnlyTrue,
-          .min_sm = min_sm,
-          .zeros = Zeros::kUnused,
-          .g_idx = GroupIndex::kIfDescAct,
-          .source = kMarlinSource};
-}
 constexpr KernelRow GptqRow(uint32_t bits, Zeros zeros) {
   return {.name = "gptq",
           .bits = bits,
@@ -53,19 +43,14 @@ constexpr KernelRow GptqRow(uint32_t bits, Zeros zeros) {
           .slow = true,
           .source = kGptqSource};
 }
-constexpr KernelRow kKernels07[] = {MarlinRow(80), GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
+constexpr KernelRow kKernels07[] = {ServingMarlin("gptq_marlin", 80, kMarlinSource),
+                                    GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
 // gptq_marlin came with 0.4.2.
 constexpr KernelRow kKernels02[] = {GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
-constexpr KernelRow kKernels15[] = {MarlinRow(75), GptqRow(k2348, Zeros::kByFormat)};
-constexpr KernelRow kKernelsMain[] = {{.name = "auto_gptq (Marlin)",
-                                       .bits = BitsSet({4, 8}),
-                                       .group_sizes = kMarlinGroups,
-                                       .sym = Tri::kOnlyTrue,
-                                       .min_sm = 75,
-                                       .platforms = kCuda | kRocm | kCpu | kXpu,
-                                       .zeros = Zeros::kUnused,
-                                       .g_idx = GroupIndex::kIfDescAct,
-                                       .source = kAutoSource}};
+constexpr KernelRow kKernels15[] = {ServingMarlin("gptq_marlin", 75, kMarlinSource, kCuda | kCpu),
+                                    GptqRow(k2348, Zeros::kByFormat)};
+constexpr KernelRow kKernelsMain[] = {
+    ServingMarlin("auto_gptq (Marlin)", 75, kAutoSource, kCuda | kRocm | kCpu | kXpu)};
 
 // Kernels are chosen while the model is built, before any weight is read.
 constexpr Stage kStages[] = {StageModelConfig, StageConfig, StageVllmMethod,  StageVllmDtype, StageVllmModules,

@@ -23,6 +23,28 @@ std::string StrictLoopError(const Walk& walk) {
   return {};
 }
 
+// The class of CPUs with AMX.
+bool CheckAmx(Walk& walk) {
+  static constexpr std::string_view kSource =
+      "sgl-project/sglang python/sglang/srt/layers/quantization/gptq/schemes/gptq_cpu.py";
+  const auto set = [&](std::string_view key) {
+    const JsonValue* value = walk.declared.Find(key);
+    return value != nullptr && Truthy(*value);
+  };
+  walk.Assume("the CPU has AMX");
+  std::string why;
+  if (walk.declared.desc_act && !(set("true_sequential") && set("static_groups"))) {
+    why = "desc_act (True) is only supported with sequential and static group on CPU with AMX.";
+  } else if (walk.declared.bits != 4) {
+    why = "only 4bits is supported on CPU with AMX.";
+  } else if (const JsonValue* format = walk.declared.Find("checkpoint_format");
+             format != nullptr && format->AsString() != nullptr && *format->AsString() == "gptq_v2") {
+    why = "gptq_v2 is not supported on CPU with AMX.";
+  }
+  if (why.empty()) return true;
+  return walk.Rejects("method", "stops: " + why, kSource, "ValueError: Currently, " + why);
+}
+
 bool CheckKeysAndDtype(Walk& walk) {
   std::string why_not;
   const KernelRow& marlin = walk.profile.kernels[0];
@@ -31,7 +53,7 @@ bool CheckKeysAndDtype(Walk& walk) {
   if (EngineMethod(walk) == "gptq" && AllSettingsGiven(walk) && !CheckMarlinLookup(walk, marlin.source)) return false;
   if (SaysMarlin(walk)) {
     why_not = "the settings say Marlin";
-  } else if (FitsMarlin(walk, 80, &why_not)) {
+  } else if (FitsMarlin(walk, &why_not)) {
     walk.method = "gptq_marlin";
     walk.kernel = &marlin;
     walk.Step("method", "The model is convertible to gptq_marlin during runtime. Using gptq_marlin kernel.",
@@ -47,6 +69,7 @@ bool CheckKeysAndDtype(Walk& walk) {
   }
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
   if (!CheckBitsType(walk, true, kGptqSource)) return false;
+  if (walk.machine.platform == kCpu && !CheckAmx(walk)) return false;
   const int64_t bits = walk.declared.bits;
   if (bits != 2 && bits != 3 && bits != 4 && bits != 8) {
     return walk.Rejects(
@@ -62,7 +85,7 @@ bool CheckKeysAndDtype(Walk& walk) {
                         "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py:178",
                         "TypeError: GPTQ Method does not support MoE, please use gptq_marlin");
   }
-  if (dtype == "bfloat16") {
+  if (dtype == "bfloat16" && walk.machine.platform != kCpu) {
     walk.Remedy("--dtype float16");
     return walk.Rejects(
         "dtype", "stops: the gptq kernel takes float16 only", kMethodSource,

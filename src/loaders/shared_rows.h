@@ -44,6 +44,20 @@ constexpr Profile Next(Profile row, const Release& release) {
   return row;
 }
 
+// The Marlin kernel as serving engines run GPTQ through it.
+constexpr KernelRow ServingMarlin(std::string_view name, int min_sm, std::string_view source,
+                                  uint8_t platforms = kCuda) {
+  return {.name = name,
+          .bits = BitsSet({4, 8}),
+          .group_sizes = kMarlinGroups,
+          .sym = Tri::kOnlyTrue,
+          .min_sm = min_sm,
+          .platforms = platforms,
+          .zeros = Zeros::kUnused,
+          .g_idx = GroupIndex::kIfDescAct,
+          .source = source};
+}
+
 // What accelerate's load_checkpoint_in_model prints (AC src/accelerate/utils/modeling.py).
 inline constexpr std::string_view kAccelerateShape =
     "ValueError: Trying to set a tensor of shape {stored} in \"{leaf}\" (which has shape {built}), this look "

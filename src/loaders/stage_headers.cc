@@ -71,6 +71,14 @@ bool StageMetadata(Walk& walk) {
                 : "ValueError: Incompatible safetensors file. File metadata is not ['pt', 'tf', 'flax', 'mlx'] but " +
                       (value.empty() ? std::string("None") : value));
       }
+      if ((value == "tf" || value == "flax") && rule != MetadataRule::kAccelerate && walk.files.size() == 1) {
+        walk.Remedy(remedy);
+        walk.Degrade(Outcome::kUnknown, "weights",
+                     "takes " + name + " for a file of " + (value == "tf" ? "TensorFlow" : "Flax") +
+                         ", whose loader is not examined",
+                     source);
+        return false;
+      }
       if (value != "pt" && rule == MetadataRule::kAccelerate) {
         return walk.Rejects("weights", "stops: " + name + " was saved for another framework", source,
                             "ValueError: The checkpoint passed was saved with " + value + ", we need a the pt format.");

@@ -102,10 +102,28 @@ void CheckOrder(Walk& walk, const KernelRow& row) {
         row.source);
     return;
   }
+  if (permuted && walk.machine.platform == kXpu && walk.profile.modules.names == NameStyle::kEngines) {
+    walk.Degrade(Outcome::kGarbage, "values",
+                 "g_idx permutes the inputs (act-order), which the XPU kernels never apply", row.source);
+    return;
+  }
+  const bool fused = permuted && read.desc_act && walk.profile.modules.names == NameStyle::kEngines;
+  if (fused)
+    walk.Assume("the parts of a fused layer share one g_idx: the last that is read is kept for all, unchecked");
   if (!permuted && walk.facts.act_order == false && read.desc_act && read.group_size != -1) {
     walk.Degrade(Outcome::kSlow, "values", "desc_act is true although g_idx is sequential: right, but a slower path",
                  row.source);
   }
+}
+
+// Biases that the architecture lacks go unread; whether they are zero is data that the examination does not read.
+void CheckBiases(Walk& walk) {
+  if (walk.profile.tensors.bias != BiasRule::kByArchitecture) return;
+  const auto& classes = walk.facts.classes;
+  const bool surplus = std::any_of(classes.begin(), classes.end(), [](const ClassDigest& digest) {
+    return digest.gptq && digest.bias != nullptr && digest.bias_expected == false;
+  });
+  if (surplus) walk.Assume("the biases that the architecture lacks are all zero: they are dropped unread");
 }
 
 // Catalogue numbers of gptq-format.md C whose values no loader can make sense of.
@@ -140,6 +158,7 @@ bool StageValues(Walk& walk) {
     CheckWriterFaults(walk, *row);
     CheckOrder(walk, *row);
   }
+  CheckBiases(walk);
   for (const ValueDefect& defect : walk.exam.quant.value_defects) {
     const std::string_view what = Broken(defect.catalogue);
     if (what.empty()) continue;

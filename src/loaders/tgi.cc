@@ -234,6 +234,10 @@ bool StageTgiTensors(Walk& walk) {
   for (const ClassDigest* digest : order) {
     if (!CheckClass(walk, *digest)) return false;
   }
+  if (walk.facts.act_order.value_or(false)) {
+    walk.Assume(
+        "the parts of a fused layer share one g_idx; else it stops with AssertionError: Tensor-likes are not equal!");
+  }
   if (walk.kernel->name != "marlin" && !walk.declared.desc_act && walk.facts.act_order.value_or(false)) {
     walk.Assume(
         "row layers subtract g_idx[0] from every entry where desc_act is false: derived from the code path, not "

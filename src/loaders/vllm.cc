@@ -74,6 +74,31 @@ bool MethodOfMain(Walk& walk) {
   return true;
 }
 
+// Devices and layers that the gptq class was not made for.
+bool CheckGptqDevice(Walk& walk, std::string_view source) {
+  if (walk.machine.platform == kXpu && walk.declared.bits != 4) {
+    return walk.Rejects("method", "stops: its class for this device takes 4 bits only",
+                        "vllm-project/vllm vllm/model_executor/layers/quantization/ipex_quant.py",
+                        walk.Message("ValueError: IPEX quantization supports weight bits [4], but got {b}."));
+  }
+  if (walk.machine.platform == kXpu || walk.machine.platform == kCpu) {
+    walk.Degrade(Outcome::kUnknown, "method",
+                 "the gptq kernel has no code for this device; what takes its place is not examined", source);
+    return false;
+  }
+  if (!walk.facts.experts || Upto06(walk)) return true;
+  if (Upto10(walk)) {
+    if (walk.profile.since >= Version{0, 10, 0})
+      walk.Assume("the release is without 3654847db of August 2025, which hands experts on to moe_wna16");
+    return walk.Rejects("method", "stops: the gptq class has nothing for an expert layer", source, "AssertionError");
+  }
+  if (walk.exam.quant.base.sym == false) {
+    walk.Degrade(Outcome::kGarbage, "method",
+                 "experts are handed on as symmetric whatever the settings say, but the zero points are not", source);
+  }
+  return true;
+}
+
 bool MethodBefore(Walk& walk) {
   std::string why_not;
   const KernelRow& marlin = walk.profile.kernels.front();
@@ -83,7 +108,7 @@ bool MethodBefore(Walk& walk) {
   if (upgrade && AllSettingsGiven(walk) && !CheckMarlinLookup(walk, marlin.source)) return false;
   if (walk.profile.kernels.size() == 1) {
     why_not = "this version has no Marlin";
-  } else if (FitsMarlin(walk, marlin.min_sm, &why_not)) {
+  } else if (FitsMarlin(walk, &why_not)) {
     DoubtFloats(walk, marlin.source);
     walk.method = "gptq_marlin";
     walk.kernel = &marlin;
@@ -108,6 +133,7 @@ bool MethodBefore(Walk& walk) {
                         walk.Message("ValueError: Currently, only 2/3/4/8-bit weight quantization is supported for "
                                      "GPTQ, but got {b} bits."));
   }
+  if (!CheckGptqDevice(walk, gptq.source)) return false;
   DoubtFloats(walk, gptq.source);
   walk.method = "gptq";
   walk.kernel = &gptq;

@@ -114,6 +114,14 @@ bool StageVllmModules(Walk& walk) {
 bool StageVllmKernels(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
   if (!CheckRules(walk, VllmTraits(walk))) return false;
+  const bool ordered = walk.declared.desc_act && walk.declared.group_size != -1;
+  if (walk.machine.platform == kRocm && IsMain(walk) && EngineDtype(walk) == "bfloat16" &&
+      (ordered || walk.declared.bits == 8)) {
+    walk.Assume("the package of the Conch kernels is not installed");
+    walk.Remedy("--dtype float16");
+    return walk.Rejects("kernel", "stops: no kernel of ROCm takes this at bfloat16", kMarlinUtils,
+                        "ValueError: Failed to find a kernel that can implement the WNA16 linear layer. Reasons:");
+  }
   if (walk.machine.platform == kCuda && !walk.machine.given)
     walk.Assume("an NVIDIA GPU of compute capability 8.0 or newer");
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {

@@ -19,6 +19,9 @@ inline const std::vector<std::string> kGptqModelWithGate = {"gptqmodel@1.6", "gp
 inline const std::vector<std::string> kTransformers = {"transformers@4.44", "transformers@4.55/auto-gptq",
                                                        "transformers@4.55/gptqmodel", "transformers@5.0"};
 
+inline const std::vector<std::string> kGptqModel = {"gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@4.0",
+                                                    "gptqmodel@5.0", "gptqmodel@6.0", "gptqmodel@7.3.4"};
+
 inline ModelBuilder Bare(const GptqOptions& quant = {}) {
   ModelBuilder builder = Healthy(quant);
   NoSection(builder);

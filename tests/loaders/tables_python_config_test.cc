@@ -48,6 +48,15 @@ TEST(PythonTables, ConfigSources) {
        Same({"optimum@1.17", "optimum@1.24"}, O::kLoads, "", "takes its settings from quantize_config.json")},
       {"1.1 optimum: neither", [] { return Bare(); },
        Same({"optimum@1.17", "optimum@1.24"}, O::kRejects, "ValueError: Failed to load quantization config from ")},
+      {"1.1 auto-round: transformers leaves it to another quantizer",
+       [] {
+         ModelBuilder builder = SectionOnly();
+         return Section(builder, {{"quant_method", "auto-round"}});
+       },
+       Same({"transformers@4.55/gptqmodel", "transformers@5.0", "gptqmodel@5.7", "gptqmodel@7.3.4"}, O::kUnknown) +
+           Same({"transformers@4.44"}, O::kRejects, "Unknown quantization type, got auto-round") +
+           Same({"gptqmodel@2.0", "gptqmodel@4.0"}, O::kRejects, "Unknown quantization method: `auto-round`.") +
+           Same({"gptqmodel@5.2"}, O::kRejects, "`quantize_config` must be passed")},
       {"1.1 conflict: AG and GM obey quantize_config.json",
        [] {
          ModelBuilder builder = Healthy();
@@ -91,15 +100,15 @@ TEST(PythonTables, MissingKeys) {
        [] {
          return Changed({{"bits", nullptr}});
        },
-       Same(kAutoGptq, O::kLoads) + Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) +
+       Same(kAutoGptq, O::kLoads) + Same(kGptqModel, O::kLoads) +
            Same(kTransformers, O::kRejects,
                 "TypeError: GPTQConfig.__init__() missing 1 required positional argument: 'bits'")},
       {"1.2 group_size: AG -1, GM and TF 128",
        [] {
          return Changed({{"group_size", nullptr}});
        },
-       Same(kAutoGptq, O::kRejects, "Trying to set a tensor of shape") +
-           Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+       Same(kAutoGptq, O::kRejects, "Trying to set a tensor of shape") + Same(kGptqModel, O::kLoads) +
+           Same(kTransformers, O::kLoads)},
       {"1.2 desc_act: true up to GM 4, false later",
        [] {
          return Changed({{"desc_act", nullptr}});
@@ -110,7 +119,27 @@ TEST(PythonTables, MissingKeys) {
        [] {
          return Changed({{"sym", nullptr}});
        },
-       Same({"autogptq@0.7.1", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+       Same({"autogptq@0.7.1", "autogptq@main"}, O::kLoads) +
+           Same(kGptqModel, O::kLoads, "", "Defaulting to `sym=True`") + Same(kTransformers, O::kLoads)},
+      {"1.2 damp_percent, static_groups, true_sequential, lm_head, pack_dtype, act_group_aware: defaults change "
+       "nothing",
+       [] {
+         return Changed({{"lm_head", nullptr}, {"pack_dtype", nullptr}});
+       },
+       Same(kAutoGptq, O::kLoads) + Same(kGptqModel, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 pack_dtype: read by GM, over words of 32 bits",
+       [] {
+         return Changed({{"pack_dtype", "int8"}});
+       },
+       Same({"gptqmodel@2.0", "gptqmodel@5.0", "gptqmodel@7.3.4"}, O::kRejects,
+            "Trying to set a tensor of shape torch.Size([64, 256]) in \"qweight\" (which has shape "
+            "torch.Size([256, 256]))") +
+           Same({"autogptq@0.7.1", "autogptq@main"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 checkpoint_format: not read, so v1",
+       [] {
+         return Changed({{"checkpoint_format", nullptr}}, {.bits = 2});
+       },
+       Same({"autogptq@0.7.1", "transformers@4.44"}, O::kSlow)},
       {"1.2 checkpoint_format means gptq",
        [] {
          return Changed({{"checkpoint_format", nullptr}}, {.bits = 2});
@@ -162,6 +191,41 @@ TEST(PythonTables, TwoSpellingsOfTheFormat) {
          return Changed({{"version", "GEMM"}});
        },
        {{"autogptq@0.7.1", O::kUnknown, "", "AWQ"}}},
+      {"1.3 version gemm, lower case: AGdev alone",
+       [] {
+         return Changed({{"version", "gemm"}});
+       },
+       Same({"autogptq@main"}, O::kUnknown, "", "AWQ") + Same({"autogptq@0.7.1", "gptqmodel@2.0"}, O::kLoads)},
+      {"1.3 AGdev: quant_method marlin and a true is_marlin_format are formats",
+       [] {
+         return Changed({{"quant_method", "marlin"}, {"checkpoint_format", nullptr}});
+       },
+       Same({"autogptq@main"}, O::kUnknown, "", "marlin path") +
+           Same({"gptqmodel@2.0", "gptqmodel@5.0"}, O::kUnknown, "", "format marlin")},
+      {"1.3 is_marlin_format by age",
+       [] {
+         return Changed({{"is_marlin_format", true}, {"checkpoint_format", nullptr}});
+       },
+       Same({"autogptq@main"}, O::kUnknown, "", "marlin path") +
+           Same({"autogptq@0.7.1"}, O::kRejects,
+                "You passed a GPTQ model saved in int4*fp16 GPTQ Marlin kernel format") +
+           Same({"autogptq@0.5", "gptqmodel@2.0", "gptqmodel@5.0"}, O::kLoads)},
+      {"1.3 GM5: version stands for format",
+       [] {
+         return Changed({{"version", "gptq_v2"}, {"checkpoint_format", nullptr}}, {.bits = 2, .v2 = true});
+       },
+       Same({"gptqmodel@5.0", "gptqmodel@6.0", "gptqmodel@7.3.4"}, O::kSlow) +
+           Same({"gptqmodel@2.0", "gptqmodel@4.0"}, O::kGarbage)},
+      {"1.3 GM6-GM7: method stands for quant_method",
+       [] {
+         return Changed({{"method", "gptq"}, {"quant_method", nullptr}});
+       },
+       Same({"gptqmodel@6.0", "gptqmodel@7.3.4"}, O::kLoads)},
+      {"1.3 TF455 lower-cases checkpoint_format",
+       [] {
+         return Changed({{"checkpoint_format", "GPTQ_V2"}}, {.bits = 2, .v2 = true});
+       },
+       Same({"transformers@4.55/gptqmodel", "transformers@5.0"}, O::kSlow)},
       {"4.3 GM6: an invalid version is an invalid format",
        [] {
          return Changed({{"format", "0.1"}});

@@ -67,6 +67,16 @@ TEST(PythonTables, WeightFiles) {
          return Both(builder, {{"group_size", 64}});
        },
        Same({"autogptq@0.7.1", "gptqmodel@7.3.4"}, O::kRejects, "gptq_model-4bit-64g.safetensors")},
+      {"1.4 no weights at all", [] { return Healthy().Remove("model.safetensors"); },
+       Same({"autogptq@0.5", "autogptq@0.7.1", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kRejects,
+            "FileNotFoundError: Could not find a model in ") +
+           Same({"transformers@4.44", "transformers@4.55/gptqmodel"}, O::kRejects,
+                "Error no file named pytorch_model.bin, model.safetensors, tf_model.h5,") +
+           Same({"transformers@5.0"}, O::kRejects,
+                "Error no file named model.safetensors, or pytorch_model.bin, found")},
+      {"1.4 GM: a .bin alone is not found",
+       [] { return Healthy().Remove("model.safetensors").File("model.bin", "PK"); },
+       Same({"gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kRejects, "Could not find a model in ")},
       {"1.4 pickles are not examined",
        [] {
          ModelBuilder builder = Healthy().Remove("model.safetensors");
@@ -98,6 +108,30 @@ TEST(PythonTables, TensorsThatDoNotFit) {
        Same({"autogptq@0.7.1", "autogptq@main", "gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kGarbage, "",
             "without a message") +
            Same(kTransformers, O::kGarbage)},
+      {"1.5 what a missing buffer keeps", [] { return Healthy().RemoveTensor("model.layers.1.mlp.up_proj.qzeros"); },
+       Same({"autogptq@0.7.1", "autogptq@main"}, O::kGarbage, "", "the buffers keep zeros") +
+           Same(kTransformers, O::kGarbage, "", "the buffers keep uninitialised memory")},
+      {"1.5 dtype: floats are cast",
+       [] {
+         GptqOptions quant;
+         quant.scales_dtype = "F32";
+         return Healthy(quant);
+       },
+       Same(kAutoGptq, O::kLoads) + Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) +
+           Same(kTransformers, O::kLoads)},
+      {"1.5 a missing plain weight is drawn at random", [] { return Bare(); },
+       Same({"transformers@4.44", "transformers@4.55/gptqmodel"}, O::kFallsBack, "and are newly initialized: [") +
+           Same({"transformers@5.0"}, O::kFallsBack, "| MISSING")},
+      {"2.1 surplus biases: AG up to 0.7 builds them, later loaders drop them",
+       [] {
+         GptqOptions quant;
+         quant.bias = true;
+         return Healthy(quant);
+       },
+       Same({"autogptq@0.7.1"}, O::kLoads) +
+           std::vector<Cell>{{"autogptq@main", O::kLoads, "", "", "are all zero"},
+                             {"gptqmodel@7.3.4", O::kLoads, "", "", "are all zero"},
+                             {"transformers@5.0", O::kLoads, "", "", "are all zero"}}},
       {"1.5 shape, bits",
        [] {
          return Changed({{"bits", 8}});
@@ -176,7 +210,22 @@ TEST(PythonTables, Metadata) {
        [&] {
          return with({{"format", "tf"}});
        },
-       Same(accelerate, O::kRejects, "ValueError: The checkpoint passed was saved with tf, we need a the pt format.")},
+       Same(accelerate, O::kRejects, "ValueError: The checkpoint passed was saved with tf, we need a the pt format.") +
+           Same({"transformers@4.44", "transformers@4.55/gptqmodel"}, O::kUnknown, "", "TensorFlow") +
+           Same({"transformers@5.0"}, O::kLoads)},
+      {"1.6 flax",
+       [&] {
+         return with({{"format", "flax"}});
+       },
+       Same(accelerate, O::kRejects, "saved with flax, we need a the pt format.") +
+           Same({"transformers@4.44"}, O::kUnknown, "", "Flax")},
+      {"1.6 shards without format",
+       [&] {
+         ModelBuilder builder = with({{"total", "1"}});
+         return builder.Shards(2);
+       },
+       Same({"transformers@4.44", "transformers@4.55/gptqmodel"}, O::kRejects,
+            "OSError: The safetensors archive passed at ")},
       {"1.6 mlx",
        [&] {
          return with({{"format", "mlx"}});

@@ -46,6 +46,29 @@ TEST(ServingTables, ConfigSources) {
          return SideFile(builder, {{"bits", 8}, {"group_size", 32}});
        },
        Same({"vllm@0.15", "vllm@main", "sglang@0.5", "tgi@3.3", "exllamav2", "llama.cpp@main", "lmdeploy"}, O::kLoads)},
+      {"1.1 LMDeploy searches all of config.json", [] { return Nested("llm_config"); },
+       Same({"lmdeploy"}, O::kLoads) + Same({"vllm@0.15", "vllm@main"}, O::kRejects)},
+      {"1.1 MLX: quantization first",
+       [] {
+         ModelBuilder builder = NoGIdx(false);
+         return Config(builder, {{"quantization", {{"bits", 4}, {"group_size", 128}}}});
+       },
+       {{"mlx-lm", O::kRejects, "parameters not in model", "native"}}},
+      {"1.1 KTransformers wants no configuration",
+       [] {
+         ModelBuilder builder = Experts();
+         NoSection(builder);
+         return NoSideFile(builder);
+       },
+       {{"ktransformers", O::kLoads}}},
+      {"1.1 text-generation-webui hands on to transformers",
+       SideOnly,
+       {{"text-generation-webui@4.7", O::kFallsBack, "LOAD REPORT from: "}}},
+      {"1.1 TensorRT-LLM: no method, no quantization",
+       [] {
+         return SectionChanged({{"quant_method", nullptr}});
+       },
+       {{"tensorrt-llm", O::kRejects}}},
       {"4.1 TGI: a key is missing, the next file supplies it",
        [] {
          ModelBuilder builder = Healthy();
@@ -125,7 +148,22 @@ TEST(ServingTables, RequiredKeys) {
        [] {
          return SectionChanged({{"bits", nullptr}, {"w_bit", 4}, {"group_size", nullptr}, {"q_group_size", 128}});
        },
-       Same({"vllm@0.15", "vllm@main", "sglang@0.5"}, O::kRejects, "Cannot find any of ['bits']")},
+       Same({"vllm@0.15", "vllm@main", "sglang@0.5"}, O::kRejects, "Cannot find any of ['bits']") +
+           Same({"llama.cpp@main"}, O::kRejects, "KeyError: 'bits'") + Same({"lmdeploy"}, O::kLoads)},
+      {"1.2 TGI: bits that are nowhere are 4, groups -1",
+       [] {
+         return SectionChanged({{"bits", nullptr}, {"group_size", nullptr}});
+       },
+       {{"tgi@3.3", O::kUnknown, "", "groups of"}}},
+      {"1.2 null lists and rules",
+       [] {
+         ModelBuilder builder = Healthy();
+         Json config = ReadConfiguration(builder, "config.json");
+         config["quantization_config"]["dynamic"] = Json();
+         config["quantization_config"]["modules_in_block_to_quantize"] = Json();
+         return builder.File("config.json", config.dump());
+       },
+       Same(kVllm, O::kLoads) + Same({"sglang@0.5", "tgi@3.3", "exllamav2", "llama.cpp@main", "lmdeploy"}, O::kLoads)},
       {"1.2 unknown quant_method",
        [] {
          return SectionChanged({{"quant_method", "gptqmodel"}});
@@ -137,7 +175,10 @@ TEST(ServingTables, RequiredKeys) {
        [] {
          return SectionChanged({{"quant_method", "GPTQ"}});
        },
-       Same({"vllm@0.15", "vllm@main"}, O::kLoads)},
+       Same({"vllm@0.15", "vllm@main", "sglang@0.5", "exllamav2"}, O::kLoads) +
+           Same({"llama.cpp@main"}, O::kRejects, "Quant method is not yet supported: 'GPTQ'") +
+           Same({"lmdeploy"}, O::kRejects, "unsupported quant_config") +
+           Same({"tgi@3.3"}, O::kRejects, "weight model.layers.0.mlp.down_proj.weight does not exist")},
   });
 }
 

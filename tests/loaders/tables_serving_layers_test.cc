@@ -27,6 +27,24 @@ TEST(ServingTables, FusedLayersExpertsAndHeads) {
          return builder.Override("q_proj", {.bits = 8});
        },
        {{"vllm@0.15", O::kRejects, "AssertionError"}, {"sglang@0.5", O::kRejects, "AssertionError"}}},
+      {"1.7 experts: SGLang never asks dynamic, vLLM does",
+       [] {
+         ModelBuilder builder = Experts();
+         return Both(builder, {{"dynamic", {{"-:.*experts.*", Json::object()}}}});
+       },
+       Same({"sglang@0.5"}, O::kLoads) + Same({"vllm@0.15"}, O::kRejects, "KeyError: 'layers.1.mlp.experts.w2_g_idx'")},
+      {"S10 experts that Marlin refuses, act-order",
+       [] {
+         ModelBuilder builder = Experts({.group_size = 32, .desc_act = true});
+         const std::string stem = "model.layers.1.mlp.experts.0.";
+         for (const char* part : {"gate_proj", "up_proj"})
+           Quantized(builder, stem + part, 256, 96, {.group_size = 32, .desc_act = true});
+         return Quantized(builder, stem + "down_proj", 96, 256, {.group_size = 32, .desc_act = true});
+       },
+       Same({"vllm@0.15", "vllm@main"}, O::kGarbage, "", "drop g_idx")},
+      {"S11 asymmetric experts under the gptq class", [] { return Experts({.sym = false}); },
+       Same({"vllm@0.15"}, O::kGarbage, "", "handed on as symmetric") +
+           Same({"vllm@0.7", "vllm@0.9"}, O::kRejects, "AssertionError")},
       {"2.5 dynamic by fused name",
        [] {
          ModelBuilder builder = Healthy();

@@ -86,6 +86,9 @@ TEST(ServingTables, FlagsAgainstTensors) {
            Same({"llama.cpp@main"}, O::kRejects, "KeyError: 'model.layers.0.mlp.down_proj.g_idx'")},
       {"1.6 no g_idx, desc_act true", [] { return NoGIdx(true); },
        Same({"vllm@0.15", "vllm@main", "sglang@0.5", "exllamav2"}, O::kGarbage)},
+      {"1.6 no g_idx, desc_act true: loaders that ask for it", [] { return NoGIdx(true); },
+       Same({"tgi@3.3"}, O::kRejects, ".g_idx does not exist") + Same({"llama.cpp@main"}, O::kRejects, "KeyError") +
+           Same({"lmdeploy"}, O::kRejects, "unsupported quant config")},
       {"1.6 sym true over asymmetric zeros",
        [] {
          return Changed({{"sym", true}}, {.sym = false});
@@ -101,7 +104,25 @@ TEST(ServingTables, FlagsAgainstTensors) {
         {"sglang@0.5", O::kSlow},
         {"tgi@3.3", O::kLoads},
         {"exllamav2", O::kLoads},
+        {"llama.cpp@main", O::kLoads},
         {"lmdeploy", O::kRejects}}},
+      {"1.6 bits in the settings are not the tensors'",
+       [] {
+         return Changed({{"bits", 4}}, {.bits = 8});
+       },
+       {{"exllamav2", O::kRejects, "incompatible shapes"},
+        {"llama.cpp@main", O::kRejects, "", "", "derived"},
+        {"lmdeploy", O::kUnknown},
+        {"tgi@3.3", O::kUnknown}}},
+      {"1.6 groups in the settings are not the tensors'",
+       [] {
+         return Changed({{"group_size", 64}});
+       },
+       {{"tgi@3.3", O::kUnknown},
+        {"exllamav2", O::kLoads},
+        {"llama.cpp@main", O::kLoads},
+        {"lmdeploy", O::kRejects, "Unsupported group_size=64"},
+        {"sglang@0.5", O::kRejects, "AssertionError"}}},
       {"2.6 bits 4 as 8: too few rows at the first row layer",
        [] {
          return Changed({{"bits", 8}});
@@ -136,15 +157,18 @@ TEST(ServingTables, FlagsAgainstTensors) {
          quant.scales_dtype = "BF16";
          return Healthy(quant);
        },
-       Same({"vllm@0.15", "sglang@0.5", "tgi@3.3", "exllamav2", "llama.cpp@main"}, O::kLoads)},
+       Same({"vllm@0.15", "sglang@0.5", "tgi@3.3", "exllamav2", "llama.cpp@main", "lmdeploy"}, O::kLoads)},
       {"1.6 surplus biases",
        [] {
          GptqOptions quant;
          quant.bias = true;
          return Healthy(quant);
        },
-       Same({"vllm@0.15", "sglang@0.5", "tgi@3.3"}, O::kLoads) +
-           std::vector<Cell>{{"exllamav2", O::kLoads, "", "", "are all zero"}}},
+       Same({"llama.cpp@main", "lmdeploy"}, O::kLoads) +
+           std::vector<Cell>{{"vllm@0.15", O::kLoads, "", "", "are all zero"},
+                             {"sglang@0.5", O::kLoads, "", "", "are all zero"},
+                             {"tgi@3.3", O::kLoads, "", "", "are all zero"},
+                             {"exllamav2", O::kLoads, "", "", "are all zero"}}},
       {"1.6 a bias is missing",
        [] {
          ModelBuilder builder = Healthy();
@@ -160,7 +184,16 @@ TEST(ServingTables, FlagsAgainstTensors) {
          return builder.Tensor(DenseTensor("model.layers.1.mlp.up_proj.weight", {512, 256}));
        },
        {{"vllm@0.15", O::kRejects, "KeyError: 'layers.1.mlp.up_proj.weight'"},
+        {"sglang@0.5", O::kLoads},
         {"tgi@3.3", O::kLoads},
+        {"exllamav2", O::kLoads},
+        {"llama.cpp@main", O::kLoads},
+        {"lmdeploy", O::kLoads}}},
+      {"1.7 parts of a fused layer share one g_idx",
+       [] { return Healthy({.group_size = 64, .desc_act = true}); },
+       {{"vllm@0.15", O::kLoads, "", "", "share one g_idx"},
+        {"sglang@0.5", O::kLoads, "", "", "share one g_idx"},
+        {"tgi@3.3", O::kLoads, "", "", "Tensor-likes are not equal!"},
         {"exllamav2", O::kLoads}}},
   });
 }
