@@ -38,7 +38,8 @@ size_t EndOfGroupKind(std::string_view pattern, size_t question) {
 std::optional<PatternFault> FindPatternFault(std::string_view pattern) {
   std::vector<size_t> open;  // positions of "("
   bool repeatable = false;   // something stands before that a quantifier can repeat
-  for (size_t at = 0; at < pattern.size();) {
+  size_t at = 0;
+  while (at < pattern.size()) {
     const char c = pattern[at];
     switch (c) {
       case '\\':
@@ -54,9 +55,9 @@ std::optional<PatternFault> FindPatternFault(std::string_view pattern) {
         break;
       }
       case '(':
-        open.push_back(at++);
+        open.push_back(at);
         repeatable = false;
-        if (at < pattern.size() && pattern[at] == '?') at = EndOfGroupKind(pattern, at);
+        at = pattern.substr(at + 1).starts_with('?') ? EndOfGroupKind(pattern, at + 1) : at + 1;
         break;
       case ')':
         if (open.empty()) return PatternFault{"unbalanced parenthesis", at};
