@@ -121,6 +121,7 @@ struct FileFacts {
   bool index_first = false;                   // kNamed: sharded checkpoints are known
   bool safetensors = true;                    // false: .bin and .pt only, unless asked otherwise
   bool index_filters = false;                 // kGlob: files that the index does not name are dropped
+  bool pickles = false;                       // kModelPrefix, kIndexThenModel: .bin where no safetensors are
   bool consolidated_wins = false;             // kGlob: consolidated*.safetensors push all others out
   std::span<const std::string_view> skipped;  // kGlob: files whose names hold one of these are left out
   bool named_by_config = false;               // config.json's transformers_weights names the file

@@ -20,6 +20,7 @@ constexpr KernelRow kLlamaKernels[] = {{.name = "dequantizing converter",
 constexpr FileFacts kLlamaFiles = {
     .rule = FileRule::kModelPrefix,
     .index_filters = true,
+    .pickles = true,
     .none_message = "Can not map tensor: no tensors were found, {dir} has no model*.safetensors",
     .missing_shard_message = "ValueError: Missing or incomplete model files: ['{file}']",
     .source = kLlama};
@@ -87,6 +88,7 @@ constexpr Profile kLmdeploy = {
                .sym = true,
                .source = kLmd},
     .files = {.rule = FileRule::kIndexThenModel,
+              .pickles = true,
               .none_message = "RuntimeError: no weight files in {dir}",
               .missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"",
               .source = kLmd},

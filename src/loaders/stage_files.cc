@@ -80,6 +80,13 @@ bool Pickles(Walk& walk, std::string_view name) {
   return false;
 }
 
+// Pickles that are taken where the folder has no safetensors.
+bool HasPickle(const Walk& walk, std::string_view prefix) {
+  return std::ranges::any_of(walk.exam.dir.files, [&](const ModelFile& file) {
+    return file.role == FileRole::kPickleWeights && file.entry.name.starts_with(prefix);
+  });
+}
+
 // Base names in order; for each the index, where sharded checkpoints are known, then the single file.
 bool PickNamed(Walk& walk) {
   const FileFacts& facts = walk.profile.files;
@@ -174,6 +181,9 @@ bool PickModelPrefix(Walk& walk) {
   const bool index = walk.profile.files.index_filters && HasIndex(walk.exam, "model.safetensors.index.json");
   walk.files =
       index ? Indexed(walk.exam) : Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
+  constexpr std::string_view kPickle = "pytorch_model";
+  const bool pickles = walk.files.empty() && !index && walk.profile.files.pickles && HasPickle(walk, kPickle);
+  if (pickles) return Pickles(walk, "pytorch_model*.bin");
   return walk.files.empty() && (!index || MissingShards(walk.exam).empty()) ? None(walk, {"model*.safetensors"}) : true;
 }
 
@@ -184,6 +194,7 @@ bool PickIndexThenModel(Walk& walk) {
   }
   walk.files = Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
   if (walk.files.empty()) walk.files = Pick(walk.exam, [](std::string_view) { return true; });
+  if (walk.files.empty() && walk.profile.files.pickles && HasPickle(walk, "")) return Pickles(walk, "*.bin");
   return walk.files.empty() ? None(walk, {"model.safetensors.index.json", "model*.safetensors", "*.safetensors"})
                             : true;
 }

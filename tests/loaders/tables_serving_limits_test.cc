@@ -210,7 +210,8 @@ TEST(ServingTables, WeightFiles) {
        {{"sglang@0.5", O::kLoads}}},
       {"1.4 pickles alone are not examined, ExLlamaV2 finds nothing",
        [] { return Healthy().Remove("model.safetensors").File("pytorch_model.bin", "PK"); },
-       Same({"vllm@0.15", "sglang@0.5"}, O::kUnknown) +
+       Same({"vllm@0.15", "sglang@0.5", "llama.cpp", "lmdeploy"}, O::kUnknown) +
+           Same({"mlx-lm"}, O::kRejects, "No safetensors found") +
            Same({"exllamav2"}, O::kRejects, "No .safetensors files found")},
       {"1.4 no weights",
        [] { return Healthy().Remove("model.safetensors"); },
