@@ -11,7 +11,8 @@ namespace {
 constexpr int64_t kMostLayers = 10'000;  // of a model that can be real
 
 std::optional<int64_t> Plausible(std::optional<int64_t> value) {
-  return value && *value > 0 && *value < (int64_t{1} << 40) ? value : std::nullopt;
+  const int64_t number = value.value_or(0);
+  return number > 0 && number < (int64_t{1} << 40) ? value : std::nullopt;
 }
 
 // What the family's configuration class takes where config.json does not say (huggingface/transformers 4.46
