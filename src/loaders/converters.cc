@@ -27,7 +27,7 @@ bool LlamaCppLayers(Walk& walk, std::string_view source) {
     }
     if (digest.bits && *digest.bits != read.bits) {
       walk.Assume("other bits than the configuration's fail at a reshape: derived from the code path, not executed");
-      walk.Remedy("gptq-doctor fix --write");
+      walk.Remedy(kFixCommand);
       return walk.Rejects("tensors",
                           "stops: " + stem + " has " + std::to_string(*digest.bits) + " bits, the configuration says " +
                               std::to_string(read.bits) + " for all layers",
@@ -68,7 +68,7 @@ bool StageLlamaCpp(Walk& walk) {
   }
   if (!StageConfig(walk)) return false;
   if (walk.dense_model || !walk.declared.Has(kKeyMethod)) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("tensors", "stops: config.json does not say quant_method gptq, so nothing is dequantized",
                         source, cannot);
   }

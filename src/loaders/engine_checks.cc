@@ -68,7 +68,7 @@ bool AllSettingsGiven(const Walk& walk) {
 bool CheckMethodType(Walk& walk, std::string_view source) {
   const JsonValue* value = walk.declared.method_value;
   if (value == nullptr || value->AsString() != nullptr) return true;
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   return walk.Rejects("method", "stops: quant_method is no string", source, NoAttribute(*value, "lower"));
 }
 
@@ -83,7 +83,7 @@ bool CheckOtherMethod(Walk& walk, const std::string& method, std::string_view so
   if (method == "awq" && walk.declared.Find("zero_point") == nullptr)
     message = "ValueError: Cannot find any of ['zero_point'] in the model's quantization config.";
   if (method == "moe_wna16") message = "ValueError: moe_wna16 only support gptq and awq.";
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   if (!message.empty())
     return walk.Rejects("method", "stops: its class for " + method + " refuses these settings", source, message);
   walk.Degrade(Outcome::kUnknown, "method",
@@ -108,14 +108,14 @@ bool CheckBitsType(Walk& walk, bool fraction, std::string_view source) {
     message = "TypeError: unsupported operand type(s) for //: 'int' and '" + type + "'";
   }
   if (message.empty()) return true;
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   return walk.Rejects("method", "stops: bits " + PythonRepr(*value) + " divides nothing", source, std::move(message));
 }
 
 bool CheckMarlinLookup(Walk& walk, std::string_view source) {
   for (const JsonValue* value : {walk.declared.bits_value, walk.declared.sym_value}) {
     if (!Unhashable(value)) continue;
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: " + PythonRepr(*value) + " is no key of its table of (bits, sym)", source,
                         "TypeError: unhashable type: '" + std::string(PythonType(*value)) + "'");
   }

@@ -69,7 +69,7 @@ bool FallBack(Walk& walk, std::string_view step, std::string why, std::string_vi
   detail += FormatGiB(static_cast<double>(SaturatingMul(facts.dense_elements, 2))) + " at float16 or bfloat16 (" +
             FormatGiB(static_cast<double>(SaturatingMul(facts.dense_elements, 4))) + " at float32) instead of " +
             FormatGiB(static_cast<double>(facts.stored_bytes), 2);
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   walk.Degrade(Outcome::kFallsBack, step, std::move(detail), source, std::move(message));
   return true;
 }

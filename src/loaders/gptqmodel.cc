@@ -93,7 +93,7 @@ bool StageGptqModelGate(Walk& walk) {
               kGate);
     return true;
   }
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   if (walk.profile.since < Version{5, 7, 0}) {
     return walk.Rejects(
         "gate", "stops: nothing says that the model is quantized, and for a plain one it wants a quantize_config",
@@ -125,7 +125,7 @@ bool StageGptqModelFormat(Walk& walk) {
   if (read.section == nullptr) return true;
   const Version since = walk.profile.since;
   if (since >= Version{6, 0, 0} && FindKey(*read.section, "is_marlin_format", true) != nullptr) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("settings", "stops: the key is_marlin_format is present",
                         "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
                         "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
@@ -151,7 +151,7 @@ bool StageGptqModelFormat(Walk& walk) {
     if (text != "int32" && first != nullptr && first->bits && first->qweight != nullptr &&
         first->qweight->dtype == Dtype::kI32) {
       const int64_t word = text == "int8" ? 8 : text == "int16" ? 16 : 64;
-      walk.Remedy("gptq-doctor fix --write");
+      walk.Remedy(kFixCommand);
       return walk.Rejects(
           "tensors", "stops: the words are 32 bits wide, its layers are built for " + text, kConfig,
           Fill(kAccelerateShape033,

@@ -143,7 +143,7 @@ bool StageSglangMethod(Walk& walk) {
   const std::string method = EngineMethod(walk);
   if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
   if (method.empty() || (method != "gptq" && method != "gptq_marlin" && method != "auto-round")) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method",
                         method.empty() ? "stops: the settings name no quant_method"
                                        : "stops: quant_method \"" + method + "\" is none it knows",
@@ -169,7 +169,7 @@ bool StageSglangTensors(Walk& walk) {
   const std::string_view source = walk.profile.tensors.source;
   if (walk.dense_model) {
     if (facts.quantized_modules == 0) return true;
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     if (const std::string strict = StrictLoopError(walk); !strict.empty()) {
       return walk.Rejects(
           "tensors",
@@ -239,7 +239,7 @@ bool StageSglangTensors(Walk& walk) {
     const CopyResult copy = copied.result;
     const int64_t expected = copied.expected, stored = copied.stored;
     if (copy == CopyResult::kFits) continue;
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     if (copy == CopyResult::kColumnAssert)
       return walk.Rejects(
           "tensors",

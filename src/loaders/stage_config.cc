@@ -35,7 +35,7 @@ bool NoSettings(Walk& walk) {
   const bool quantized = walk.facts.quantized_modules > 0;
   switch (facts.no_config) {
     case NoConfig::kRejects:
-      walk.Remedy("gptq-doctor fix --write");
+      walk.Remedy(kFixCommand);
       return walk.Rejects("config", "stops: no file supplies the quantization settings where it looks for them",
                           facts.source, walk.Message(facts.no_config_message));
     case NoConfig::kDefaults:
@@ -63,7 +63,7 @@ bool NoSettings(Walk& walk) {
 }
 
 bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   if (place.file == "config.json") {
     return walk.Rejects(
         "config", "stops: config.json is not valid JSON", walk.profile.config.source,
@@ -103,7 +103,7 @@ bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
                                                                    {kKeyMethod, "quant_method"}};
   for (const auto& [bit, name] : kNames) {
     if ((required & bit) == 0 || walk.declared.Has(bit)) continue;
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("config",
                         "stops: " + walk.declared.file + " lacks the key " + std::string(name) + ", which it requires",
                         walk.profile.config.source, walk.Message(message, {{"key", std::string(name)}}));
@@ -140,7 +140,7 @@ bool StageConfig(Walk& walk) {
     if (!exists) continue;
     if (section == nullptr) {
       if (!place.must_hold) continue;
-      walk.Remedy("gptq-doctor fix --write");
+      walk.Remedy(kFixCommand);
       return walk.Rejects("config", "stops: it takes config.json, which has no quantization_config", facts.source,
                           "KeyError: 'quantization_config'");
     }
@@ -186,19 +186,19 @@ bool StageMethod(Walk& walk) {
   if (walk.dense_model || read.section == nullptr || facts.accepted.empty()) return true;
   const JsonValue* value = read.method_value;
   if (value != nullptr && value->AsString() == nullptr && !facts.not_string_message.empty()) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects(
         "method", "stops: quant_method is no string", facts.source,
         walk.Message(facts.not_string_message, {{"t", std::string(PythonType(*value))}, {"v", PythonRepr(*value)}}));
   }
   if (!read.Has(kKeyMethod) || (value != nullptr && value->kind == JsonKind::kNull)) {
     if (!facts.required) return true;
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: the settings name no quant_method", facts.source,
                         walk.Message(facts.missing_message));
   }
   if (facts.required && (value->kind == JsonKind::kArray || value->kind == JsonKind::kObject)) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: quant_method is no string", facts.source,
                         "TypeError: unhashable type: '" + std::string(PythonType(*value)) + "'");
   }
@@ -218,7 +218,7 @@ bool StageMethod(Walk& walk) {
     case UnknownMethod::kIgnored:
       return true;
     case UnknownMethod::kRejects:
-      walk.Remedy("gptq-doctor fix --write");
+      walk.Remedy(kFixCommand);
       return walk.Rejects("method", "stops: quant_method \"" + spelled + "\" is none it knows", facts.source, message);
     case UnknownMethod::kDenseModel:
       walk.dense_model = true;

@@ -240,7 +240,7 @@ bool StageTensors(Walk& walk) {
   if (const auto clash = FindShapeClash(walk)) {
     const std::string stored = ShapeText({clash->stored_rows, clash->stored_columns});
     const std::string expected = ShapeText({clash->built_rows, clash->built_columns});
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects(
         "tensors",
         std::string("stops: the declared ") + (clash->bits ? "bits" : "group_size") +

@@ -63,7 +63,7 @@ void CheckWriterFaults(Walk& walk, const KernelRow& row) {
   if (through && (quant.broken_3bit_zeros || quant.shifted_base_bits != 0 || quant.base.bits == 3))
     walk.Assume("gptqmodel 7.3.2 or later is installed");
   if (quant.broken_3bit_zeros && !before7) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     walk.Degrade(
         Outcome::kGarbage, "values",
         "the 3-bit zero points were written with two swapped words (GPTQModel before 7.0.0): wrong weights, no message",
@@ -79,7 +79,7 @@ void CheckWriterFaults(Walk& walk, const KernelRow& row) {
   }
   const bool before732 = own && walk.profile.since < Version{7, 3, 2};
   if (quant.shifted_base_bits != 0 && !before732) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     walk.Degrade(Outcome::kGarbage, "values",
                  "modules with other bits than the base were written with the base's zero-point constant: wrong "
                  "weights there, no message",
@@ -92,7 +92,7 @@ void CheckOrder(Walk& walk, const KernelRow& row) {
   const bool permuted = walk.facts.act_order.value_or(false);
   const bool ignored = row.g_idx == GroupIndex::kIgnored || (row.g_idx == GroupIndex::kIfDescAct && !read.desc_act);
   if (permuted && ignored && walk.facts.any_g_idx) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     walk.Degrade(
         Outcome::kGarbage, "values",
         row.g_idx == GroupIndex::kIgnored

@@ -109,7 +109,7 @@ bool WeightMissing(Walk& walk, std::string detail, std::string_view name) {
 bool CheckDense(Walk& walk) {
   if (walk.facts.quantized_modules == 0) return true;
   const ClassDigest* first = walk.facts.first_class;
-  walk.Remedy("gptq-doctor fix --write");
+  walk.Remedy(kFixCommand);
   return WeightMissing(walk, "stops: no configuration selects its GPTQ loader, so it asks for plain weights",
                        std::string(first == nullptr ? "" : first->stem) + ".weight");
 }
@@ -256,7 +256,7 @@ bool StageOldTgi(Walk& walk) {
   const JsonValue* side = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
   const bool tensor = walk.exam.tensors.Find("gptq_bits") != nullptr;
   if (!tensor && (side == nullptr || side->Find("bits") == nullptr)) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("config",
                         "stops: neither tensors gptq_bits and gptq_groupsize nor quantize_config.json say what the "
                         "settings are; config.json is not read",

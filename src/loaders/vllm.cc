@@ -121,7 +121,7 @@ bool MethodBefore(Walk& walk) {
     return false;
   const bool marlin_asked = EngineMethod(walk) == "gptq_marlin" && walk.machine.platform == kCuda;
   if (marlin_asked && !FitsMarlinType(walk)) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: quant_method gptq_marlin with settings that Marlin does not do",
                         marlin.source, UnsupportedMarlin(walk));
   }
@@ -152,7 +152,7 @@ bool StageVllmMethod(Walk& walk) {
   if (!CheckMethodType(walk, kMethodSource)) return false;
   const std::string method = EngineMethod(walk);
   if (method.empty() && Upto10(walk) && !Upto06(walk)) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: the settings name no quant_method", kOldMethodSource,
                         "ValueError: Unknown quantization method: . Must be one of [...].");
   }
@@ -172,7 +172,7 @@ bool StageVllmMethod(Walk& walk) {
     walk.declared.present |= kKeyDescAct;
   } else if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
              !(method == "marlin" && Upto10(walk))) {
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
                         "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
   }

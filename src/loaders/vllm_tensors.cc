@@ -107,7 +107,7 @@ bool StageVllmTensors(Walk& walk) {
   const ModelFacts& facts = walk.facts;
   if (walk.dense_model) {
     if (facts.quantized_modules == 0) return CheckForeign(walk);
-    walk.Remedy("gptq-doctor fix --write");
+    walk.Remedy(kFixCommand);
     const std::string why = walk.dense_why.empty() ? "config.json has no quantization_config" : walk.dense_why;
     return RejectLeftover(walk, "stops at the first packed tensor: " + why + ", so plain layers were built",
                           facts.first_tensor);
@@ -223,14 +223,14 @@ bool StageVllmTensors(Walk& walk) {
                      source);
         break;
       case CopyResult::kTooFewRows:
-        walk.Remedy("gptq-doctor fix --write");
+        walk.Remedy(kFixCommand);
         return walk.Rejects("tensors",
                             "stops: " + std::string(digest.pattern) + " has fewer rows than the declared settings give",
                             source,
                             "RuntimeError: start (0) + length (" + std::to_string(expected) +
                                 ") exceeds dimension size (" + std::to_string(stored) + ").");
       case CopyResult::kColumnAssert:
-        walk.Remedy("gptq-doctor fix --write");
+        walk.Remedy(kFixCommand);
         return walk.Rejects("tensors",
                             "stops: the shapes of " + std::string(digest.pattern) +
                                 " are not those of the declared bits and group_size",

@@ -102,8 +102,8 @@ void Walk::Assume(std::string text) {
 
 void Walk::Rule(std::string id) { result_.rules.push_back(std::move(id)); }
 
-void Walk::Remedy(std::string text) {
-  if (result_.remedy.empty()) result_.remedy = std::move(text);
+void Walk::Remedy(std::string_view text) {
+  if (result_.remedy.empty()) result_.remedy = text;
 }
 
 const KernelRow* Walk::KernelOf(size_t class_index) const {

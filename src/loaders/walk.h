@@ -81,7 +81,7 @@ class Walk {
                std::string message = {});
   void Assume(std::string text);
   void Rule(std::string id);
-  void Remedy(std::string text);  // the first one stays
+  void Remedy(std::string_view text);  // the first one stays
   // Settings that the chosen kernel reads of this class.
   const KernelRow* KernelOf(size_t class_index) const;
   std::string Dir() const;
