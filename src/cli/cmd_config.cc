@@ -92,9 +92,7 @@ class Config : public Command {
     if (!session.json()) return session.Finish(text, exam.errors, code);
     Report report;
     report.models.push_back(Diagnose(exam));
-    const std::vector<Error> errors = AllErrors(report);
-    report.exit_code = WorseExitCode(code, ExitCodeOf(errors));
-    return session.Finish(RenderEnvelope(report, extra, {}), errors, report.exit_code);
+    return session.FinishJson(report, code, extra, {});
   }
 
   std::string model_, for_;

@@ -166,10 +166,8 @@ class Fix : public Command {
   int Finish(Session& session, const Examination& exam, const Plan& plan, const Applied* applied,
              const std::string& next, int code) {
     if (session.json()) {
-      const std::vector<Error> errors = AllErrors(report_);
-      report_.exit_code = WorseExitCode(code, ExitCodeOf(errors));
       const auto extra = [&](JsonWriter& json) { PutPlan(json, plan, applied); };
-      return session.Finish(RenderEnvelope(report_, extra, {}), errors, report_.exit_code);
+      return session.FinishJson(report_, code, extra, {});
     }
     code = WorseExitCode(code, ExitCodeOf(exam.errors));
     std::string text;

@@ -58,19 +58,15 @@ class Memory : public Command {
     if (!estimate) return session.Fail(estimate.error());
     BreakDown(exam, model, *estimate);
     const bool fails = !fail_on_.empty() && estimate->fit != Fit::kFits;
-    const auto code = [fails](const std::vector<Error>& errors) {
-      return WorseExitCode(ExitCodeOf(errors), fails ? kExitFindings : kExitClean);
-    };
+    const int code = fails ? kExitFindings : kExitClean;
     if (!session.json()) {
       const std::string text = RenderMemoryText(model_, *estimate, session.render_options());
-      return session.Finish(text, exam.errors, code(exam.errors));
+      return session.Finish(text, exam.errors, WorseExitCode(ExitCodeOf(exam.errors), code));
     }
     Report report{.models = {Diagnose(exam)}, .errors = {}};
     report.models.front().path = model_;
     report.memory = {&*estimate};
-    const std::vector<Error> errors = AllErrors(report);
-    report.exit_code = code(errors);
-    return session.Finish(RenderEnvelope(report, {}, {}), errors, report.exit_code);
+    return session.FinishJson(report, code, {}, {});
   }
 
  private:

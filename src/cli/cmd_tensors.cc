@@ -119,10 +119,7 @@ class Tensors : public Command {
     }
     Report report{.models = {Diagnose(*model->exam)}, .errors = {}};
     report.models.front().path = model_;
-    const std::vector<Error> errors = AllErrors(report);
-    report.exit_code = ExitCodeOf(errors);
-    const std::string text = RenderEnvelope(report, {}, [&](JsonWriter& json, size_t) { PutTensors(json, rows); });
-    return session.Finish(text, errors, report.exit_code);
+    return session.FinishJson(report, kExitClean, {}, [&](JsonWriter& json, size_t) { PutTensors(json, rows); });
   }
 
  private:

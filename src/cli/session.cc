@@ -164,6 +164,13 @@ int Session::FinishOnStdout(std::string_view result, const std::vector<Error>& e
   return WorseExitCode(exit_code, kExitUnexamined);
 }
 
+int Session::FinishJson(Report& report, int exit_code, const std::function<void(JsonWriter&)>& extra,
+                        const std::function<void(JsonWriter&, size_t)>& model_extra) {
+  const std::vector<Error> errors = AllErrors(report);
+  report.exit_code = WorseExitCode(exit_code, ExitCodeOf(errors));
+  return Finish(RenderEnvelope(report, extra, model_extra), errors, report.exit_code);
+}
+
 int Session::Finish(std::string_view result, const std::vector<Error>& errors, int exit_code) {
   if (options_.output.empty() || options_.output == "-") return FinishOnStdout(result, errors, exit_code);
   PrintErrors(errors);

@@ -5,6 +5,7 @@
 // result alone and is written once; everything else goes to stderr.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ class Session {
   // Writes the result to stdout or to --output, and the errors to stderr as "error: ..." lines. Returns the exit code:
   // `exit_code`, or worse where the result could not be written. Call once.
   int Finish(std::string_view result, const std::vector<Error>& errors, int exit_code);
+  // The same with the envelope of `report`, whose exit code becomes `exit_code` or that of what could not be read.
+  int FinishJson(Report& report, int exit_code, const std::function<void(JsonWriter&)>& extra,
+                 const std::function<void(JsonWriter&, size_t)>& model_extra);
   // The same to stdout, whatever --output says: for commands that pair formats with files themselves.
   int FinishOnStdout(std::string_view result, const std::vector<Error>& errors, int exit_code);
   // "warning: ..." on stderr, unless -q.
