@@ -91,12 +91,14 @@ set(GPTQ_DOCTOR_SOURCES
   src/infer/unread.cc
   src/infer/value_checks.cc
   src/infer/writer_defects.cc
+  src/loaders/auto_round.cc
   src/loaders/autogptq.cc
   src/loaders/converters.cc
   src/loaders/declared.cc
   src/loaders/dynamic_effects.cc
   src/loaders/engine.cc
   src/loaders/engine_checks.cc
+  src/loaders/engine_dtype.cc
   src/loaders/env_judge.cc
   src/loaders/env_scan.cc
   src/loaders/exllama.cc

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "loaders/words.h"
 
 namespace gptq_doctor {
 namespace {
@@ -43,36 +44,35 @@ bool FitsMarlin(const Walk& walk, std::string* why_not) {
   return true;
 }
 
-std::string EngineDtype(const Walk& walk) {
-  if (!walk.options.dtype.empty()) return walk.options.dtype;
-  return walk.facts.dtype.empty() ? "float16" : walk.facts.dtype;
-}
-
-std::optional<FusedMix> FindFusedMix(const ModelFacts& facts,
-                                     const std::function<bool(const ClassDigest&)>& quantized) {
-  for (size_t i = 0; i < facts.classes.size(); ++i) {
-    const ClassDigest& one = facts.classes[i];
+std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const CountsAsQuantized& counts) {
+  const Inventory& inventory = facts.exam->inventory;
+  std::optional<FusedMix> first;
+  for (const ClassDigest& one : facts.classes) {
     if (one.fused.empty() || !one.in_blocks || (!one.gptq && !one.dense_linear)) continue;
-    for (size_t j = i + 1; j < facts.classes.size(); ++j) {
-      const ClassDigest& other = facts.classes[j];
-      if (other.fused != one.fused || ParentOf(other.pattern) != ParentOf(one.pattern) ||
+    std::string seen(one.leaf);
+    for (const ClassDigest& other : facts.classes) {
+      // Classes of one name hold different layers: each name is looked up once.
+      if (other.fused != one.fused || ParentOf(other.pattern) != ParentOf(one.pattern) || HasWord(seen, other.leaf) ||
           (!other.gptq && !other.dense_linear))
         continue;
-      // Classes of one pattern hold different layers; the pair counts only where a layer has one part in each.
-      if (quantized(one) == quantized(other) || other.leaf == one.leaf) continue;
-      const auto& inventory = facts.exam->inventory;
+      seen += " " + std::string(other.leaf);
       for (const uint32_t number : inventory.members(inventory.classes[one.id])) {
-        const std::string_view parent = ParentOf(inventory.modules[number].stem);
-        const std::string twin = std::string(parent) + "." + std::string(other.leaf);
+        const std::string_view stem = inventory.modules[number].stem;
+        const std::string parent(ParentOf(stem));
+        const std::string twin = parent + "." + std::string(other.leaf);
         const int64_t found = inventory.FindModule(twin);
-        if (found < 0 || inventory.modules[static_cast<size_t>(found)].class_id != other.id) continue;
-        FusedMix mix{&one, &other, std::string(parent) + "." + std::string(one.fused)};
-        if (quantized(other)) std::swap(mix.quantized, mix.plain);
-        return mix;
+        const ClassDigest* digest =
+            found < 0 ? nullptr : &facts.classes[inventory.modules[static_cast<size_t>(found)].class_id];
+        if (!counts(&one, stem) || counts(digest, twin)) continue;
+        const FusedMix mix{LayerNumber(stem, one.block_prefix), one.leaf, other.leaf,
+                           parent + "." + std::string(one.fused)};
+        // Engines build layer by layer, the attention first.
+        if (!first || mix.layer < first->layer || (mix.layer == first->layer && one.fused == "qkv_proj")) first = mix;
+        break;
       }
     }
   }
-  return std::nullopt;
+  return first;
 }
 
 RankShape ShapeOnRank(const ModelFacts& facts, const ClassDigest& digest, int tp) {

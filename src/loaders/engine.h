@@ -18,16 +18,29 @@ namespace gptq_doctor {
 std::string EngineMethod(const Walk& walk);
 // All four of bits, group_size, desc_act, sym are there and fit the Marlin family, the profile's first kernel.
 bool FitsMarlin(const Walk& walk, std::string* why_not);
-// The dtype the engine runs at: --dtype, else config.json's, else float16.
-std::string EngineDtype(const Walk& walk);
 
-// Parts of one fused layer that disagree on being quantized, in the loader's eyes; empty where all agree.
-struct FusedMix {
-  const ClassDigest* quantized = nullptr;
-  const ClassDigest* plain = nullptr;
-  std::string fused;  // "model.layers.0.self_attn.qkv_proj"
+// ---- the dtype (engine_dtype.cc) ----
+struct DtypeRule {
+  bool by_device = false;      // what a device lacks, and float32, become the first that it supports; else float16
+  bool half_on_old = false;    // float16 on devices without bfloat16, whatever was asked for
+  bool reads_headers = false;  // where config.json names none; else float32 is assumed
+  std::string_view no_half;    // model types that float16 spoils, space-separated; "gemma*" for all that begin so
 };
-std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const std::function<bool(const ClassDigest&)>& quantized);
+// The dtype the engine runs at: --dtype, else what it makes of config.json's.
+std::string EngineDtype(const Walk& walk, const DtypeRule& rule);
+// A CUDA device without bfloat16 was asked for.
+bool IsOldGpu(const Walk& walk);
+
+// Parts of one fused layer that disagree on being quantized, in the loader's eyes: of the first such layer that it
+// builds. Empty where all agree.
+struct FusedMix {
+  int64_t layer = 0;
+  std::string_view quantized, plain;  // last parts of their names
+  std::string fused;                  // "model.layers.0.self_attn.qkv_proj"
+};
+// Whether a part counts as quantized: its class, null where the files hold nothing of it, and its name.
+using CountsAsQuantized = std::function<bool(const ClassDigest* digest, std::string_view stem)>;
+std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const CountsAsQuantized& counts);
 
 // Per-rank sizes of the layer that an engine builds of a class: parts of a fused layer count together.
 struct RankShape {

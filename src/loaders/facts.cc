@@ -170,18 +170,6 @@ void AddTotals(ModelFacts& facts, const ClassDigest& digest, const Examination& 
   facts.resident_bytes = SaturatingAdd(facts.resident_bytes, resident);
 }
 
-// Number of the layer that a stem lies in: the first all-digit part after `prefix`.
-int64_t LayerNumber(std::string_view stem, std::string_view prefix) {
-  if (!stem.starts_with(prefix) || stem.size() <= prefix.size() + 1) return -1;
-  int64_t number = 0;
-  size_t digits = 0;
-  for (size_t at = prefix.size() + 1; at < stem.size() && stem[at] != '.'; ++at, ++digits) {
-    if (stem[at] < '0' || stem[at] > '9' || digits > 6) return -1;
-    number = number * 10 + (stem[at] - '0');
-  }
-  return digits == 0 ? -1 : number;
-}
-
 void CountLayers(ModelFacts& facts) {
   const ClassDigest* main = nullptr;  // the stack with most modules
   for (const ClassDigest& digest : facts.classes) {
@@ -228,6 +216,17 @@ void FindFirstTensor(ModelFacts& facts) {
 }
 
 }  // namespace
+
+int64_t LayerNumber(std::string_view stem, std::string_view prefix) {
+  if (!stem.starts_with(prefix) || stem.size() <= prefix.size() + 1) return -1;
+  int64_t number = 0;
+  size_t digits = 0;
+  for (size_t at = prefix.size() + 1; at < stem.size() && stem[at] != '.'; ++at, ++digits) {
+    if (stem[at] < '0' || stem[at] > '9' || digits > 6) return -1;
+    number = number * 10 + (stem[at] - '0');
+  }
+  return digits == 0 ? -1 : number;
+}
 
 const ClassDigest* ModelFacts::Find(std::string_view pattern) const {
   for (const ClassDigest& digest : classes) {

@@ -95,6 +95,9 @@ struct ModelFacts {
 
 ModelFacts DigestModel(const Examination& exam);
 
+// Number of the layer that a stem lies in: the first all-digit part behind `prefix`; -1 if none.
+int64_t LayerNumber(std::string_view stem, std::string_view prefix);
+
 }  // namespace gptq_doctor
 
 #endif  // GPTQ_DOCTOR_LOADERS_FACTS_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "loaders/auto_round.h"
 #include "loaders/engine.h"
 #include "loaders/families.h"
 #include "loaders/stages.h"
@@ -21,6 +22,17 @@ std::string StrictLoopError(const Walk& walk) {
   if (type == "qwen3") return "KeyError: 'model.layers.0.mlp.gate_up_proj." + leaf + "'";
   if (type == "gemma3_text" || type == "gemma3") return "KeyError: 'model.layers.0.mlp.down_proj." + leaf + "'";
   return {};
+}
+
+// Without a section it takes a hf_quant_config.json for ModelOpt's, whose settings lie in `quantization`.
+bool CheckModelOpt(Walk& walk) {
+  bool exists = false, broken = false;
+  const JsonValue* file = FindSection(walk.configs, {"hf_quant_config.json", ""}, &exists, &broken);
+  if (file == nullptr || !file->IsObject() || file->Find("quantization") != nullptr) return true;
+  walk.Remedy(kFixCommand);
+  return walk.Rejects("config", "stops: hf_quant_config.json is none of ModelOpt's",
+                      "sgl-project/sglang python/sglang/srt/configs/model_config.py:1178-1337",
+                      "KeyError: 'quantization'");
 }
 
 // The class of CPUs with AMX.
@@ -45,11 +57,14 @@ bool CheckAmx(Walk& walk) {
   return walk.Rejects("method", "stops: " + why, kSource, "ValueError: Currently, " + why);
 }
 
+// python/sglang/srt/configs/model_config.py _get_and_verify_dtype; load_model_utils.py lowers it on old GPUs.
+constexpr DtypeRule kDtype = {.half_on_old = true, .no_half = "gemma*"};
+
 bool CheckKeysAndDtype(Walk& walk) {
   std::string why_not;
   const KernelRow& marlin = walk.profile.kernels[0];
   const KernelRow& gptq = walk.profile.kernels[1];
-  const std::string dtype = EngineDtype(walk);
+  const std::string dtype = EngineDtype(walk, kDtype);
   if (EngineMethod(walk) == "gptq" && AllSettingsGiven(walk) && !CheckMarlinLookup(walk, marlin.source)) return false;
   if (SaysMarlin(walk)) {
     why_not = "the settings say Marlin";
@@ -100,6 +115,15 @@ std::vector<LayerSettings> SettingsHere(const Walk& walk, size_t index) {
   return {{walk.declared.bits, walk.declared.group_size, walk.declared.sym, nullptr}};
 }
 
+constexpr AutoRoundTraits kAutoRound = {
+    .name = "auto-round",
+    .only = "currently only support  ",
+    .backends = "auto gptq gptq:marlin awq awq:marlin marlin",
+    .reads_order = true,
+    .passes_backend = true,
+    .order_message = "ValueError: SGLang's AutoRound GPTQ loader supports desc_act=False only.",
+    .source = "sgl-project/sglang python/sglang/srt/layers/quantization/auto_round.py"};
+
 constexpr EngineTraits kTraits = {
     .source = "sgl-project/sglang python/sglang/srt/layers/quantization/utils.py:245-330, gptq/schemes",
     .outputs_of_3_bits = 10,  // its pack factor is 32 // 3
@@ -122,15 +146,15 @@ bool CheckMarlinTiles(Walk& walk, const ClassDigest& digest) {
 // Layers are made before any weight is read.
 bool StageSglangLayers(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
-  if (!CheckRules(walk, kTraits)) return false;
+  if (IsAutoRound(walk) ? !BuildAutoRoundLayers(walk, kAutoRound) : !CheckRules(walk, kTraits)) return false;
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
     if (!digest.gptq || walk.built[i] != Built::kQuantized || digest.in_features <= 0) continue;
-    const bool fits = walk.method == "gptq" ? CheckGptqSizes(walk, digest, SettingsHere(walk, i), kTraits)
-                                            : CheckMarlinTiles(walk, digest);
+    const bool fits = walk.kernel->name == "gptq" ? CheckGptqSizes(walk, digest, SettingsHere(walk, i), kTraits)
+                                                  : CheckMarlinTiles(walk, digest);
     if (!fits) return false;
   }
-  if (walk.method == "gptq" && walk.declared.bits == 3) {
+  if (walk.kernel->name == "gptq" && walk.declared.bits == 3) {
     return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
                         kTraits.source, "AssertionError");
   }
@@ -138,7 +162,7 @@ bool StageSglangLayers(Walk& walk) {
 }
 
 bool StageSglangMethod(Walk& walk) {
-  if (walk.dense_model) return true;
+  if (walk.dense_model) return CheckModelOpt(walk);
   if (!CheckMethodType(walk, kMethodSource)) return false;
   const std::string method = EngineMethod(walk);
   if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
@@ -150,10 +174,11 @@ bool StageSglangMethod(Walk& walk) {
                         kMethodSource,
                         "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
   }
-  if (method == "auto-round") {
-    if (walk.declared.desc_act)
-      return walk.Rejects("method", "stops: its auto-round path refuses desc_act", kMethodSource, "ValueError");
-    walk.declared.present |= kKeyDescAct;
+  if (IsOldGpu(walk) && walk.machine.sm < 75) {
+    return walk.Rejects(
+        "method", "stops: the GPU is too old",
+        "sgl-project/sglang python/sglang/srt/model_executor/model_runner_components/load_model_utils.py",
+        "RuntimeError: SGLang only supports sm75 and above.");
   }
   if (walk.machine.platform == kRocm) {
     walk.Assume("ROCm capability numbers pass the SM test: derived from the code path, not executed");
@@ -161,10 +186,13 @@ bool StageSglangMethod(Walk& walk) {
     return walk.Rejects("method", "stops: the Marlin upgrade is taken and then refused on ROCm", kMethodSource,
                         "ValueError: gptq_marlin quantization is currently not supported in ROCm.");
   }
-  return CheckKeysAndDtype(walk);
+  return method == "auto-round" ? TakeAutoRound(walk, kAutoRound) : CheckKeysAndDtype(walk);
 }
 
 bool StageSglangTensors(Walk& walk) {
+  static constexpr auto kStored = [](const ClassDigest* digest, std::string_view) {
+    return digest == nullptr || digest->gptq;
+  };
   const ModelFacts& facts = walk.facts;
   const std::string_view source = walk.profile.tensors.source;
   if (walk.dense_model) {
@@ -251,7 +279,7 @@ bool StageSglangTensors(Walk& walk) {
             " are expected: " + (copy == CopyResult::kSilentCut ? "cut" : "padded with zeros") + " without a message",
         "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
   }
-  if (const auto mix = FindFusedMix(facts, [](const ClassDigest& digest) { return digest.gptq; })) {
+  if (const auto mix = FindFusedMix(facts, kStored)) {
     walk.Degrade(Outcome::kGarbage, "modules",
                  mix->fused + " has quantized and plain parts: the plain ones are skipped", source);
   }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "loaders/stages.h"
+#include "loaders/words.h"
 
 namespace gptq_doctor {
 namespace {
@@ -112,6 +113,9 @@ bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
 }
 
 bool StageModelConfig(Walk& walk) {
+  static constexpr std::string_view kTorchDtypes =
+      "float16 half bfloat16 float32 float float64 double int8 uint8 int16 short int32 int int64 long bool "
+      "float8_e4m3fn float8_e5m2";
   static constexpr std::string_view kSource =
       "huggingface/transformers src/transformers/configuration_utils.py, models/auto/configuration_auto.py";
   const ModelConfig& config = walk.configs.model;
@@ -125,6 +129,13 @@ bool StageModelConfig(Walk& walk) {
     return walk.Rejects(
         "config", "stops: config.json names no model_type", kSource,
         walk.Message("ValueError: Unrecognized model in {dir}. Should have a `model_type` key in its config.json."));
+  }
+  // Its dtype is looked up as an attribute of torch.
+  for (const std::string_view key : {"torch_dtype", "dtype"}) {
+    const JsonValue* dtype = config.Find(key);
+    if (dtype == nullptr || dtype->AsString() == nullptr || HasWord(kTorchDtypes, *dtype->AsString())) continue;
+    return walk.Rejects("config", "stops: " + std::string(key) + " \"" + *dtype->AsString() + "\" is no dtype of torch",
+                        kSource, "AttributeError: module 'torch' has no attribute '" + *dtype->AsString() + "'");
   }
   return true;
 }

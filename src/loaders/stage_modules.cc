@@ -6,26 +6,10 @@
 #include "base/text.h"
 #include "gptq/pattern_fault.h"
 #include "loaders/stages.h"
+#include "loaders/words.h"
 
 namespace gptq_doctor {
 namespace {
-
-// Whether `accepts` takes one of the space-separated words.
-template <typename Accepts>
-bool AnyWord(std::string_view words, Accepts accepts) {
-  while (!words.empty()) {
-    const size_t space = words.find(' ');
-    const std::string_view word = words.substr(0, space);
-    if (!word.empty() && accepts(word)) return true;
-    if (space == std::string_view::npos) return false;
-    words.remove_prefix(space + 1);
-  }
-  return false;
-}
-
-bool HasWord(std::string_view words, std::string_view wanted) {
-  return AnyWord(words, [&](std::string_view word) { return word == wanted; });
-}
 
 const ArchitectureRow* FindArchitecture(const Profile& profile, std::string_view type) {
   const std::string wanted = profile.modules.fold_type_case ? LowerAscii(type) : std::string(type);

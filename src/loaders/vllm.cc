@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "loaders/auto_round.h"
 #include "loaders/engine.h"
 #include "loaders/families.h"
 #include "loaders/stages.h"
@@ -163,15 +164,15 @@ bool StageVllmMethod(Walk& walk) {
     return true;
   }
   if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
-  const bool auto_round =
-      (method == "auto-round" && walk.profile.since >= Version{0, 9, 0}) || (method == "inc" && !Upto10(walk));
-  if (auto_round) {
-    walk.Step("method", "takes its auto-round path, which forces desc_act to false",
-              "vllm-project/vllm vllm/model_executor/layers/quantization/inc.py");
-    walk.declared.desc_act = false;
-    walk.declared.present |= kKeyDescAct;
-  } else if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
-             !(method == "marlin" && Upto10(walk))) {
+  if (method == "inc" && walk.profile.since >= Version{0, 10, 0} && Upto10(walk)) {
+    walk.Remedy(kFixCommand);
+    return walk.Rejects("method", "stops: its inc class is for another device and takes no settings",
+                        "vllm-project/vllm v0.10.1.1 vllm/model_executor/layers/quantization/inc.py", "AssertionError");
+  }
+  const bool auto_round = method == "auto-round" && walk.profile.since >= Version{0, 9, 0};
+  if (auto_round || (method == "inc" && !Upto10(walk))) return TakeAutoRound(walk, VllmAutoRound(walk));
+  if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
+      !(method == "marlin" && Upto10(walk))) {
     walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
                         "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
@@ -192,42 +193,52 @@ bool StageVllmMethod(Walk& walk) {
                         kMethodSource, "KeyError: '" + LeftoverName(walk.facts.first_tensor) + "'");
   }
   if (label == "bitblas" && !IsMain(walk) && walk.profile.since >= Version{0, 9, 0}) {
-    return walk.Rejects("method", "stops: checkpoint_format bitblas wants the bitblas package", kMethodSource,
-                        "ValueError: Trying to use the bitblas backend, but could not import");
+    return walk.Rejects(
+        "method", "stops: checkpoint_format bitblas wants the bitblas package", kMethodSource,
+        "ValueError: Trying to use the bitblas backend, but could not importwith the following error: No module "
+        "named 'bitblas'. Please install bitblas through the following command: `pip install "
+        "bitblas>=0.1.0`");
   }
   return IsMain(walk) ? MethodOfMain(walk) : MethodBefore(walk);
 }
 
 bool StageVllmDtype(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
-  const std::string dtype = EngineDtype(walk);
-  static constexpr std::string_view kSource = "vllm-project/vllm vllm/config/vllm.py:743-770";
+  static constexpr std::string_view kSource = "vllm-project/vllm vllm/config/vllm.py:743-770, vllm/config/model.py";
   const bool given = !walk.options.dtype.empty();
-  if (dtype == "float32") {
+  // What people met at 0.11 stands against the code, which lowers float32 by itself.
+  const bool reported = !given && walk.facts.dtype == "float32" && walk.method == "gptq_marlin" &&
+                        walk.profile.since == Version{0, 11, 0};
+  if (reported) {
     walk.Remedy("--dtype float16");
-    if (given) {
-      return walk.Rejects("dtype", "stops: float32 is not among the dtypes of " + walk.method, kSource,
-                          "ValueError: torch.float32 is not supported for quantization method " + walk.method +
-                              ". Supported dtypes: [torch.float16" +
-                              std::string(walk.method == "gptq" ? "]" : ", torch.bfloat16]"));
-    }
-    walk.Assume("the model runs at config.json's float32; releases whose --dtype auto lowers it to float16 load it");
-    if (walk.method == "gptq") {
-      return walk.Rejects(
-          "dtype", "stops: config.json says float32, the gptq kernel takes float16 only", kSource,
-          "ValueError: torch.float32 is not supported for quantization method gptq. Supported dtypes: [torch.float16]");
-    }
+    walk.Assume(
+        "a part of the model runs at config.json's float32, as people report of 0.11; the code of 0.15 lowers "
+        "float32 to bfloat16 by itself, and then it loads");
     return walk.Rejects("dtype", "stops: config.json says float32, Marlin takes float16 and bfloat16",
                         "vllm-project/vllm#28843", "RuntimeError: gpt_marlin_gemm only supports bfloat16 and float16");
   }
-  if (walk.method == "gptq" && dtype == "bfloat16") {
+  const std::string dtype = VllmDtype(walk);
+  const bool half_only = walk.method == "gptq";
+  const std::string from = given                      ? "--dtype"
+                           : walk.facts.dtype.empty() ? "no dtype in config.json"
+                                                      : "config.json's " + walk.facts.dtype;
+  if (dtype != "float16" && (half_only || dtype != "bfloat16")) {
     walk.Remedy("--dtype float16");
     return walk.Rejects(
-        "dtype",
-        std::string("stops: ") + (given ? "--dtype" : "config.json") +
-            " says bfloat16, the gptq kernel takes float16 only",
+        "dtype", "stops: " + from + " makes it run at " + dtype + ", which is not among the dtypes of " + walk.method,
         kSource,
-        "ValueError: torch.bfloat16 is not supported for quantization method gptq. Supported dtypes: [torch.float16]");
+        "ValueError: torch." + dtype + " is not supported for quantization method " + walk.method +
+            ". Supported dtypes: [torch.float16" + std::string(half_only ? "]" : ", torch.bfloat16]"));
+  }
+  if (dtype == "bfloat16" && IsOldGpu(walk)) {
+    walk.Remedy("--dtype float16");
+    return walk.Rejects("dtype", "stops: the GPU has no bfloat16",
+                        "vllm-project/vllm vllm/worker/worker.py, vllm/platforms/cuda.py",
+                        "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0.");
+  }
+  if (dtype == "bfloat16" && IsAutoRound(walk) && walk.kernel->slow) {
+    walk.Degrade(Outcome::kUnknown, "dtype",
+                 "its auto-round class lets bfloat16 through to the gptq kernel, which was made for float16", kSource);
   }
   walk.Step("dtype", "runs at " + dtype, kSource);
   return true;

@@ -22,7 +22,7 @@ bool GateIsPlain(const Walk& walk) {
 bool CheckShapeLimits(Walk& walk, size_t index) {
   const ClassDigest& digest = walk.facts.classes[index];
   const std::vector<LayerSettings> settings = EngineSettingsOf(walk, index);
-  if (walk.method == "gptq") return CheckGptqSizes(walk, digest, settings, VllmTraits(walk));
+  if (walk.kernel->name == "gptq") return CheckGptqSizes(walk, digest, settings, VllmTraits(walk));
   const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
   const int64_t g = settings.empty() ? walk.declared.group_size : settings.front().group_size;
   const bool split_group =
@@ -52,7 +52,7 @@ bool CheckShapeLimits(Walk& walk, size_t index) {
   const std::string advice = reason + ". Consider reducing tensor_parallel_size or running with --quantization gptq.";
   // The Exllama kernel of the same class takes fp16 layers that Marlin refuses, where groups stay whole. Its place in
   // the list was read at 0.15.
-  if (!split_group && EngineDtype(walk) == "float16" &&
+  if (!split_group && VllmDtype(walk) == "float16" &&
       shape.out % (32 / std::max<int64_t>(1, walk.declared.bits)) == 0 &&
       (!walk.declared.desc_act || walk.options.tp == 1) && walk.profile.since >= Version{0, 7, 0}) {
     walk.Degrade(Upto10(walk) ? Outcome::kUnknown : Outcome::kSlow, "kernel",
@@ -93,16 +93,17 @@ bool StageVllmModules(Walk& walk) {
       walk.built[i] = excepted ? Built::kDense : Built::kQuantized;
     }
   }
+  if (IsAutoRound(walk)) return BuildAutoRoundLayers(walk, VllmAutoRound(walk));
   if (!Upto10(walk)) {
     // Asked part by part of the list, or of the headers, before `dynamic`.
     const std::vector<std::string_view> keep = KeepList(walk.declared);
-    const auto listed = [&](const ClassDigest& digest) {
-      return keep.empty() ? digest.gptq : ListedAsPart(keep, digest.stem);
+    const auto listed = [&](const ClassDigest* digest, std::string_view stem) {
+      return keep.empty() ? digest != nullptr && digest->gptq : ListedAsPart(keep, stem);
     };
     if (const auto mix = FindFusedMix(walk.facts, listed)) {
       return walk.Rejects("modules",
-                          "stops: " + std::string(mix->quantized->leaf) + " counts as quantized and " +
-                              std::string(mix->plain->leaf) + " does not, but both are parts of " + mix->fused,
+                          "stops: " + std::string(mix->quantized) + " counts as quantized and " +
+                              std::string(mix->plain) + " does not, but both are parts of " + mix->fused,
                           walk.profile.modules.source,
                           "ValueError: Detected some but not all shards of " + mix->fused +
                               " are quantized. All shards of fused layers to have the same precision.");
@@ -113,9 +114,9 @@ bool StageVllmModules(Walk& walk) {
 
 bool StageVllmKernels(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
-  if (!CheckRules(walk, VllmTraits(walk))) return false;
+  if (!IsAutoRound(walk) && !CheckRules(walk, VllmTraits(walk))) return false;
   const bool ordered = walk.declared.desc_act && walk.declared.group_size != -1;
-  if (walk.machine.platform == kRocm && IsMain(walk) && EngineDtype(walk) == "bfloat16" &&
+  if (walk.machine.platform == kRocm && IsMain(walk) && VllmDtype(walk) == "bfloat16" &&
       (ordered || walk.declared.bits == 8)) {
     walk.Assume("the package of the Conch kernels is not installed");
     walk.Remedy("--dtype float16");

@@ -58,7 +58,12 @@ INSTANTIATE_TEST_SUITE_P(
     Files, ConfigCases,
     ::testing::Values(
         Case{"C021 vllm#34859", ShardMissing, "vllm@0.10", Outcome::kGarbage, ""},
-        Case{"C021 vllm#34859, 0.15", ShardMissing, "vllm@0.15", Outcome::kGarbage, ""},
+        Case{"C021 vllm#34859, 0.15: whole layers are gone",
+             [] { return Healthy().Shards(3).Remove("model-00003-of-00003.safetensors"); }, "vllm@0.15",
+             Outcome::kGarbage, ""},
+        Case{"C021 vllm#34859, 0.15: a part of a fused layer is gone, which its list of layers tells", ShardMissing,
+             "vllm@0.15", Outcome::kRejects,
+             "Detected some but not all shards of model.layers.0.mlp.gate_up_proj are quantized."},
         Case{"C021 vllm PR 34930", ShardMissing, "vllm@main", Outcome::kRejects,
              "Weight files referenced in index but missing: {'model-00002-of-00003.safetensors'}"},
         Case{"C021 sglang PR 32279", ShardMissing, "sglang@0.5", Outcome::kRejects,

@@ -30,7 +30,13 @@ TEST(ServingTables, ConfigSources) {
            Same({"sglang@0.5"}, O::kFallsBack) + Same({"tgi@3.3", "llama.cpp@main"}, O::kRejects)},
       {"1.1 hf_quant_config.json", [] { return Moved("hf_quant_config.json"); },
        Same({"vllm@0.10", "vllm@0.15", "vllm@main"}, O::kLoads, "", "takes its settings from hf_quant_config.json") +
-           Same({"vllm@0.7", "vllm@0.9"}, O::kRejects) + Same({"sglang@0.5"}, O::kFallsBack)},
+           Same({"vllm@0.7", "vllm@0.9"}, O::kRejects) + Same({"sglang@0.5"}, O::kRejects, "KeyError: 'quantization'")},
+      {"1.1 hf_quant_config.json in ModelOpt's shape",
+       [] {
+         ModelBuilder builder = SideOnly();
+         return builder.File("hf_quant_config.json", R"({"quantization": {"quant_algo": null}})");
+       },
+       Same({"sglang@0.5"}, O::kFallsBack)},
       {"1.1 compression_config",
        [] {
          ModelBuilder builder = Healthy();
