@@ -69,6 +69,7 @@ std::string Fixed(double value, int digits) {
 }  // namespace
 
 std::string EscapeTerminal(std::string_view text, size_t limit) {
+  if (text.size() <= limit && std::ranges::all_of(text, IsPrintableAscii)) return std::string(text);
   std::string out;
   size_t room = 0;  // the last length at which "..." still fits
   bool cut = false;

@@ -81,6 +81,11 @@ void Shrink(std::vector<size_t>& widths, const std::vector<bool>& right, size_t 
 int DisplayWidth(std::string_view text) {
   int width = 0;
   for (size_t at = 0; at < text.size();) {
+    if (IsPrintableAscii(text[at])) {
+      ++width;
+      ++at;
+      continue;
+    }
     const CodePoint point = DecodeUtf8(text, at);
     width += WidthOf(point.value);
     at += static_cast<size_t>(point.size);

@@ -16,6 +16,9 @@ struct CodePoint {
   bool valid = false;
 };
 
+// Neither a control nor part of a longer code point: one column on every terminal.
+inline bool IsPrintableAscii(char c) { return c >= 0x20 && c < 0x7F; }
+
 // The code point at `at` < text.size().
 inline CodePoint DecodeUtf8(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };

@@ -23,6 +23,7 @@ class InventoryBuilder {
     for (ModuleClass& c : out_.classes) {
       c.format = DetectFormat({.tensors = tensors_, .inventory = out_, .module = out_.modules[c.representative]});
     }
+    out_.ListPatterns();
     out_.unknown_suffixes_ = std::move(made_.unknown_suffixes);
     return std::move(out_);
   }

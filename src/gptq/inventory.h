@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/tensor_index.h"
@@ -66,16 +67,20 @@ class Inventory {
   // The tensor of that suffix, null where the module has none.
   const TensorRecord* Find(const TensorIndex& tensors, const Module& module, SuffixId suffix) const;
   std::string_view SuffixName(SuffixId suffix) const;
-  // Module number by exact stem, modules of known suffixes before others; -1 if none. Builds a table on first use, not
-  // thread-safe.
+  // Module number by exact stem, modules of known suffixes before others; -1 if none. By the stem's pattern and a binary
+  // search in the classes that have it.
   int64_t FindModule(std::string_view stem) const;
 
  private:
   friend class InventoryBuilder;
+  // Its members are tensors of an unknown suffix, each a module of its own.
+  bool IsOwn(const ModuleClass& c) const;
+  void ListPatterns();
+
   std::vector<Component> components_;
   std::vector<uint32_t> members_;
   std::vector<std::string> unknown_suffixes_;
-  mutable std::vector<uint32_t> table_;
+  std::vector<std::pair<uint64_t, uint32_t>> by_pattern_;  // hash of the folded stem, class; sorted
 };
 
 // Formats are assigned (ModuleClass::format) by format_table's DetectFormat, called here once a class.

@@ -1,13 +1,15 @@
+#include <algorithm>
+
+#include "base/text.h"
 #include "gptq/inventory.h"
 #include "gptq/suffix_table.h"
 
 namespace gptq_doctor {
 namespace {
 
-size_t TableSize(size_t entries) {
-  size_t size = 16;
-  while (size < entries * 2) size *= 2;
-  return size;
+std::string_view StemOf(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  return name.substr(0, dot == std::string_view::npos ? 0 : dot);
 }
 
 }  // namespace
@@ -27,25 +29,32 @@ std::string_view Inventory::SuffixName(SuffixId suffix) const {
   return "(other)";
 }
 
+bool Inventory::IsOwn(const ModuleClass& c) const {
+  return components(modules[c.representative]).front().suffix >= FirstUnknownSuffix();
+}
+
+void Inventory::ListPatterns() {
+  by_pattern_.reserve(classes.size());
+  for (uint32_t id = 0; id < classes.size(); ++id) {
+    const std::string_view pattern = classes[id].pattern;
+    by_pattern_.emplace_back(HashName(IsOwn(classes[id]) ? StemOf(pattern) : pattern), id);
+  }
+  std::ranges::sort(by_pattern_);
+}
+
 int64_t Inventory::FindModule(std::string_view stem) const {
-  if (modules.empty()) return -1;
-  if (table_.empty()) {
-    table_.assign(TableSize(modules.size()), 0);
-    const size_t mask = table_.size() - 1;
-    for (const bool own : {false, true}) {
-      for (size_t i = 0; i < modules.size(); ++i) {
-        if ((components(modules[i]).front().suffix >= FirstUnknownSuffix()) != own) continue;
-        size_t slot = HashName(modules[i].stem) & mask;
-        while (table_[slot] != 0 && modules[table_[slot] - 1].stem != modules[i].stem) slot = (slot + 1) & mask;
-        if (table_[slot] == 0) table_[slot] = static_cast<uint32_t>(i + 1);
-      }
-    }
+  int64_t own = -1;
+  const auto stem_of = [this](uint32_t member) { return modules[member].stem; };
+  const uint64_t hash = HashName(FoldNumbers(stem));
+  const auto first = std::ranges::lower_bound(by_pattern_, std::pair(hash, uint32_t{0}));
+  for (auto at = first; at != by_pattern_.end() && at->first == hash; ++at) {
+    const ModuleClass& c = classes[at->second];
+    const auto found = std::ranges::lower_bound(members(c), stem, NaturalLess, stem_of);
+    if (found == members(c).end() || stem_of(*found) != stem) continue;
+    if (!IsOwn(c)) return *found;
+    if (own < 0) own = *found;
   }
-  const size_t mask = table_.size() - 1;
-  for (size_t slot = HashName(stem) & mask; table_[slot] != 0; slot = (slot + 1) & mask) {
-    if (modules[table_[slot] - 1].stem == stem) return table_[slot] - 1;
-  }
-  return -1;
+  return own;
 }
 
 SplitName SplitTensorName(std::string_view name) {

@@ -12,7 +12,9 @@
 namespace gptq_doctor {
 namespace {
 
-constexpr int64_t kColumns = 512;     // of a slab; a multiple of 32
+constexpr int64_t kColumns = 512;  // of a slab; a multiple of 32
+constexpr uint64_t kBatch =
+    256 << 10;  // bytes read at a time: they stay in the processor's cache until they are looked at
 constexpr float kHalfMax = 65504.0f;  // the largest finite F16
 
 // Where the pieces of one module lie in the reader.
@@ -105,13 +107,20 @@ class Windows {
 
   uint64_t Run(const ExamineContext& context, std::vector<Error>& errors,
                const std::function<void(const ModuleWindow&)>& visit) {
-    BatchReader reader(in_.source, in_.tensors, context.pool);
     if (request_.modules.empty()) return 0;
     const uint64_t allowance = request_.budget / request_.modules.size();
-    for (const ModuleReport* report : request_.modules) Plan(*report, allowance, reader);
-    reader.Run(errors);
-    for (const Draft& draft : drafts_) visit(Read(draft, reader));
-    return reader.bytes();
+    uint64_t bytes = 0;
+    for (size_t next = 0; next < request_.modules.size();) {
+      BatchReader reader(in_.source, in_.tensors, context.pool);
+      drafts_.clear();
+      while (next < request_.modules.size() && reader.bytes() < kBatch) {
+        Plan(*request_.modules[next++], allowance, reader);
+      }
+      reader.Run(errors);
+      for (const Draft& draft : drafts_) visit(Read(draft, reader));
+      bytes += reader.bytes();
+    }
+    return bytes;
   }
 
  private:

@@ -258,7 +258,7 @@ void CheckLayers(const RuleInput& input, FindingSink& sink) {
 }
 
 // The modules of class `c` whose parent has no part `wanted`. Classes hold their modules in natural order, so the part
-// of the next module is nearly always the next member of the class `like`, which saves looking it up.
+// of a module nearly always follows that of the one before in the class `like`, which saves looking it up.
 Observation MissingSiblings(const Examination& exam, const ModuleClass& c, const ModuleClass& like,
                             std::string_view wanted, size_t limit) {
   Observation report;
@@ -271,7 +271,11 @@ Observation MissingSiblings(const Examination& exam, const ModuleClass& c, const
       ++next;
       continue;
     }
-    if (exam.inventory.FindModule(name) >= 0) continue;
+    if (const int64_t found = exam.inventory.FindModule(name); found >= 0) {
+      const auto at = std::ranges::lower_bound(candidates, static_cast<uint32_t>(found));
+      if (at != candidates.end() && *at == found) next = static_cast<size_t>(at - candidates.begin()) + 1;
+      continue;
+    }
     if (report.file.empty()) report.file = FileOfModule(exam, module);
     if (report.names.size() < limit) report.names.push_back(name);
     ++report.count;
