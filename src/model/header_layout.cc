@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <memory>
 
 #include "base/text.h"
 #include "model/name_hash.h"
@@ -12,43 +11,28 @@
 namespace gptq_doctor {
 namespace {
 
-// Names looked at together: 128 KiB of words and up to 64 KiB of bits, which the second-level cache of any current
-// processor holds.
-constexpr size_t kPiece = 16 << 10;
-
-// Of words of tag << 32 | position, those whose tag may be another one's as well. One bit a word in a field of 32,
-// which a name that is not repeated finds taken once in some 60 times: without a branch, that is quicker than a table.
-class RepeatFilter {
- public:
-  // In the order of `words`, valid until the next call.
-  std::span<const uint64_t> Run(std::span<const uint64_t> words) {
-    const size_t bits = std::bit_ceil(std::max<size_t>(64, words.size() * 32));
-    const auto bit_of = [mask = bits - 1](uint64_t word) { return (word >> 32) & mask; };
-    seen_.assign(bits / 64, 0);
-    taken_.resize(words.size());
-    size_t taken = 0;
-    for (const uint64_t word : words) {
-      const uint64_t bit = bit_of(word);
-      uint64_t& field = seen_[bit / 64];
-      taken_[taken] = bit;
-      taken += field >> bit % 64 & 1;
-      field |= uint64_t{1} << bit % 64;
-    }
-    if (taken == 0) return {};
-    seen_.assign(bits / 64, 0);
-    for (size_t i = 0; i < taken; ++i) seen_[taken_[i] / 64] |= uint64_t{1} << taken_[i] % 64;
-    size_t suspects = 0;
-    for (const uint64_t word : words) {
-      const uint64_t bit = bit_of(word);
-      taken_[suspects] = word;
-      suspects += seen_[bit / 64] >> bit % 64 & 1;
-    }
-    return std::span(taken_).first(suspects);
+// Words of tag << 32 | position, for those tags that may stand twice. One bit a tag in a field of 16, which a tag that
+// is not repeated finds taken once in some 30 times: quicker than a table of all, and an eighth of its size.
+std::vector<uint64_t> SuspectTags(std::span<const uint32_t> tags) {
+  const size_t mask = std::bit_ceil(std::max<size_t>(64, tags.size() * 16)) - 1;
+  std::vector<uint64_t> field(mask / 64 + 1, 0);
+  const auto block = [&](uint32_t tag) -> uint64_t& { return field[(tag & mask) / 64]; };
+  const auto bit = [](uint32_t tag) { return uint64_t{1} << tag % 64; };
+  std::vector<uint32_t> taken;
+  for (const uint32_t tag : tags) {
+    if ((block(tag) & bit(tag)) != 0) taken.push_back(tag);
+    block(tag) |= bit(tag);
   }
-
- private:
-  std::vector<uint64_t> seen_, taken_;
-};
+  std::vector<uint64_t> suspects;
+  if (taken.empty()) return suspects;
+  std::ranges::fill(field, 0);
+  for (const uint32_t tag : taken) block(tag) |= bit(tag);
+  suspects.reserve(2 * taken.size());
+  for (size_t i = 0; i < tags.size(); ++i) {
+    if ((block(tags[i]) & bit(tags[i])) != 0) suspects.push_back(uint64_t{tags[i]} << 32 | i);
+  }
+  return suspects;
+}
 
 uint64_t NameOffset(const ShardHeader& header, const TensorRecord& tensor) {
   const char* const text = header.text.get();
@@ -198,23 +182,9 @@ void DropUnaddressable(ShardHeader& header) {
 
 void FindEqualNames(std::span<const uint32_t> tags, const std::function<bool(uint32_t, uint32_t)>& equal,
                     const std::function<void(uint32_t, uint32_t)>& found) {
-  const size_t count = tags.size();
-  // A counting sort by the upper bits of the tag; what looks at a piece uses the lower ones.
-  const size_t pieces = count <= kPiece ? 1 : std::bit_ceil(count / (kPiece / 2) + 1);
-  const int shift = 32 - std::countr_zero(pieces);
-  std::vector<uint32_t> start(pieces + 1);
-  for (const uint32_t tag : tags) ++start[(uint64_t{tag} >> shift) + 1];
-  for (size_t i = 1; i <= pieces; ++i) start[i] += start[i - 1];
-  const auto words = std::make_unique_for_overwrite<uint64_t[]>(count);
-  std::vector<uint32_t> fill(start.begin(), start.end() - 1);
-  for (size_t i = 0; i < count; ++i) words[fill[uint64_t{tags[i]} >> shift]++] = uint64_t{tags[i]} << 32 | i;
-  RepeatFilter filter;
-  for (size_t i = 0; i < pieces; ++i) {
-    const std::span<const uint64_t> suspects = filter.Run({words.get() + start[i], words.get() + start[i + 1]});
-    if (suspects.empty()) continue;
-    NameTable table(suspects.size());
-    for (const uint64_t word : suspects) table.Insert(word, equal, found);
-  }
+  const std::vector<uint64_t> suspects = SuspectTags(tags);
+  NameTable table(suspects.size());
+  for (const uint64_t word : suspects) table.Insert(word, equal, found);
 }
 
 void CheckLayout(ShardHeader& header, const LayoutFacts& facts, DefectList& defects) {

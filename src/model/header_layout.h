@@ -24,7 +24,7 @@ struct LayoutFacts {
 void CheckLayout(ShardHeader& header, const LayoutFacts& facts, DefectList& defects);
 
 // Calls `found(earlier, later)` for every two positions of `tags` whose tags agree and for which `equal` holds; each
-// later one once, with some earlier one. Works in pieces that fit a cache; the order of calls is not specified.
+// later one once, in ascending order, with some earlier one. Takes 2 to 4 bytes a tag.
 void FindEqualNames(std::span<const uint32_t> tags, const std::function<bool(uint32_t, uint32_t)>& equal,
                     const std::function<void(uint32_t, uint32_t)>& found);
 

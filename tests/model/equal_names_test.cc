@@ -46,7 +46,7 @@ TEST(EqualNames, AreFoundOnceEach) {
       std::vector<uint32_t> names(count);
       // Few equal names of many, or many of few: tags of wide ranges are the names, of narrow ones three names share
       // one.
-      for (uint32_t& name : names) name = random() % range;
+      for (uint32_t& name : names) name = static_cast<uint32_t>(random() % range);
       if (count / std::max(range, 1u) > 100) names.resize(std::min<size_t>(count, 2'000));
       EXPECT_EQ(LaterOnes(names, range > 1'000 ? ~uint32_t{0} : range / 3 + 1), Expected(names))
           << count << " " << range;
