@@ -36,7 +36,7 @@ std::vector<size_t> One(const Examination& exam, std::string_view name) {
 std::vector<size_t> Indexed(const Examination& exam) {
   const auto& shards = exam.tensors.index.shards;
   return Pick(exam, [&](std::string_view file) {
-    return std::any_of(shards.begin(), shards.end(), [&](const IndexShard& shard) { return shard.file == file; });
+    return std::ranges::binary_search(shards, file, std::less<>(), &IndexShard::file);
   });
 }
 
@@ -258,9 +258,9 @@ bool CheckDuplicates(Walk& walk) {
 // Quantized tensors that live only in files that are not read.
 void CheckLeftOut(Walk& walk) {
   const auto& shards = walk.exam.tensors.shards;
-  const auto is_read = [&](const std::string& name) {
-    return std::any_of(walk.files.begin(), walk.files.end(),
-                       [&](size_t file) { return walk.exam.dir.files[file].entry.name == name; });
+  const auto name_of = [&](size_t file) -> const std::string& { return walk.exam.dir.files[file].entry.name; };
+  const auto is_read = [&](const std::string& name) {  // both lists are sorted by name
+    return std::ranges::binary_search(walk.files, name, {}, name_of);
   };
   if (std::all_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return is_read(shard.file); })) return;
   for (const size_t file : walk.files) {
@@ -284,9 +284,7 @@ void CheckLeftOut(Walk& walk) {
   std::unordered_set<std::string_view> read;
   std::vector<const ShardHeader*> out;
   for (const ShardHeader& shard : shards) {
-    const bool chosen = std::any_of(walk.files.begin(), walk.files.end(),
-                                    [&](size_t file) { return walk.exam.dir.files[file].entry.name == shard.file; });
-    if (!chosen) {
+    if (!is_read(shard.file)) {
       out.push_back(&shard);
       continue;
     }

@@ -11,7 +11,7 @@ bool CheckHeaders(Walk& walk) {
   for (const size_t position : walk.files) {
     const std::string& name = walk.exam.dir.files[position].entry.name;
     for (const ShardHeader& shard : walk.exam.tensors.shards) {
-      if (shard.file != name || shard.accepted) continue;
+      if (shard.accepted || shard.file != name) continue;
       for (const Defect& defect : shard.defects) {
         if (!IsRefusal(defect.kind)) continue;
         std::string error = ReferenceError(defect.kind);
@@ -33,56 +33,55 @@ bool StageMetadata(Walk& walk) {
   const MetadataRule rule = walk.profile.tensors.metadata;
   if (rule == MetadataRule::kIgnored) return true;
   const std::string_view source = walk.profile.tensors.source;
-  for (const size_t position : walk.files) {
-    const std::string& name = walk.exam.dir.files[position].entry.name;
-    for (const ShardHeader& shard : walk.exam.tensors.shards) {
-      if (shard.file != name || !shard.readable) continue;
-      const auto format = std::find_if(shard.metadata.begin(), shard.metadata.end(),
-                                       [](const auto& pair) { return pair.first == "format"; });
-      const std::string value = format == shard.metadata.end() ? "" : format->second;
-      const bool known =
-          value == "pt" || value == "tf" || value == "flax" || (value == "mlx" && rule != MetadataRule::kAccelerate);
-      const std::string remedy = "rewrite the header of " + name + " with __metadata__ {\"format\": \"pt\"}";
-      if (shard.metadata.empty()) {
-        if (rule == MetadataRule::kTransformers4) {
-          walk.Remedy(remedy);
-          return walk.Rejects("weights", "stops: " + name + " has no __metadata__", source,
-                              "AttributeError: 'NoneType' object has no attribute 'get'");
-        }
-        if (rule == MetadataRule::kAccelerate) {
-          walk.Step("weights",
-                    name +
-                        " has no __metadata__: a warning only (\"does not contain metadata. ... Defaulting to 'pt' "
-                        "metadata.\")",
-                    source);
-          return true;
-        }
-        continue;
-      }
-      if (!known) {
+  const auto name_of = [&](size_t file) -> const std::string& { return walk.exam.dir.files[file].entry.name; };
+  for (const ShardHeader& shard : walk.exam.tensors.shards) {
+    const std::string& name = shard.file;
+    if (!shard.readable || !std::ranges::binary_search(walk.files, name, {}, name_of)) continue;
+    const auto format = std::find_if(shard.metadata.begin(), shard.metadata.end(),
+                                     [](const auto& pair) { return pair.first == "format"; });
+    const std::string value = format == shard.metadata.end() ? "" : format->second;
+    const bool known =
+        value == "pt" || value == "tf" || value == "flax" || (value == "mlx" && rule != MetadataRule::kAccelerate);
+    const std::string remedy = "rewrite the header of " + name + " with __metadata__ {\"format\": \"pt\"}";
+    if (shard.metadata.empty()) {
+      if (rule == MetadataRule::kTransformers4) {
         walk.Remedy(remedy);
-        const bool sharded = walk.files.size() > 1 || rule == MetadataRule::kAccelerate;
-        return walk.Rejects(
-            "weights", "stops: __metadata__ of " + name + " names no format it knows", source,
-            sharded
-                ? "OSError: The safetensors archive passed at " + name +
-                      " does not contain the valid metadata. Make sure you save your model with the `save_pretrained` "
-                      "method."
-                : "ValueError: Incompatible safetensors file. File metadata is not ['pt', 'tf', 'flax', 'mlx'] but " +
-                      (value.empty() ? std::string("None") : value));
+        return walk.Rejects("weights", "stops: " + name + " has no __metadata__", source,
+                            "AttributeError: 'NoneType' object has no attribute 'get'");
       }
-      if ((value == "tf" || value == "flax") && rule != MetadataRule::kAccelerate && walk.files.size() == 1) {
-        walk.Remedy(remedy);
-        walk.Degrade(Outcome::kUnknown, "weights",
-                     "takes " + name + " for a file of " + (value == "tf" ? "TensorFlow" : "Flax") +
-                         ", whose loader is not examined",
-                     source);
-        return false;
+      if (rule == MetadataRule::kAccelerate) {
+        walk.Step("weights",
+                  name +
+                      " has no __metadata__: a warning only (\"does not contain metadata. ... Defaulting to 'pt' "
+                      "metadata.\")",
+                  source);
+        return true;
       }
-      if (value != "pt" && rule == MetadataRule::kAccelerate) {
-        return walk.Rejects("weights", "stops: " + name + " was saved for another framework", source,
-                            "ValueError: The checkpoint passed was saved with " + value + ", we need a the pt format.");
-      }
+      continue;
+    }
+    if (!known) {
+      walk.Remedy(remedy);
+      const bool sharded = walk.files.size() > 1 || rule == MetadataRule::kAccelerate;
+      return walk.Rejects(
+          "weights", "stops: __metadata__ of " + name + " names no format it knows", source,
+          sharded
+              ? "OSError: The safetensors archive passed at " + name +
+                    " does not contain the valid metadata. Make sure you save your model with the `save_pretrained` "
+                    "method."
+              : "ValueError: Incompatible safetensors file. File metadata is not ['pt', 'tf', 'flax', 'mlx'] but " +
+                    (value.empty() ? std::string("None") : value));
+    }
+    if ((value == "tf" || value == "flax") && rule != MetadataRule::kAccelerate && walk.files.size() == 1) {
+      walk.Remedy(remedy);
+      walk.Degrade(Outcome::kUnknown, "weights",
+                   "takes " + name + " for a file of " + (value == "tf" ? "TensorFlow" : "Flax") +
+                       ", whose loader is not examined",
+                   source);
+      return false;
+    }
+    if (value != "pt" && rule == MetadataRule::kAccelerate) {
+      return walk.Rejects("weights", "stops: " + name + " was saved for another framework", source,
+                          "ValueError: The checkpoint passed was saved with " + value + ", we need a the pt format.");
     }
   }
   return true;
