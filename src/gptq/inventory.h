@@ -67,8 +67,8 @@ class Inventory {
   // The tensor of that suffix, null where the module has none.
   const TensorRecord* Find(const TensorIndex& tensors, const Module& module, SuffixId suffix) const;
   std::string_view SuffixName(SuffixId suffix) const;
-  // Module number by exact stem, modules of known suffixes before others; -1 if none. By the stem's pattern and a binary
-  // search in the classes that have it.
+  // Module number by exact stem, modules of known suffixes before others; -1 if none. By the stem's pattern and a
+  // binary search in the classes that have it.
   int64_t FindModule(std::string_view stem) const;
 
  private:
