@@ -36,6 +36,7 @@ set(GPTQ_DOCTOR_TESTS
   fuzz/directory_fuzz.cc
   fuzz/header_fuzz.cc
   fuzz/kernel_fuzz.cc
+  fuzz/mutator.cc
   fuzz/pattern_fuzz.cc
   fuzz/records.cc
   fuzz/repair_fuzz.cc

@@ -71,20 +71,6 @@ ConfigSet ReadConfigs(Source& source, const ModelDir& dir, std::vector<Error>& e
 // One settings object; `pointer` says where in `text` it lies. For tests and for `config -`.
 QuantConfigFile ReadQuantConfig(std::string file, std::string text, std::string pointer);
 
-// A key that two files of one directory give different values. Loaders read one file or the other, so each loads
-// another model. Names, provenance and tuning records (model_name_or_path, meta, dataset, ...) are not compared.
-struct ConfigDifference {
-  std::string key;  // canonical where it is a setting
-  const QuantConfigFile* first = nullptr;
-  const QuantConfigFile* second = nullptr;
-  std::string first_value, second_value;  // as spelled
-  JsonPlace first_place, second_place;
-  bool setting = false;  // a field of Quantization, so that module shapes or values depend on it
-  std::string message;   // one sentence
-};
-// Of all files that declare GPTQ settings, against the first of them.
-std::vector<ConfigDifference> CompareConfigs(const ConfigSet& configs);
-
 // Keys a generated file takes over from an existing one: those no tensor can contradict. Spelled JSON values, file
 // order.
 std::vector<std::pair<std::string, std::string>> KeysToKeep(const QuantConfigFile& file);

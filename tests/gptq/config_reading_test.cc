@@ -178,50 +178,6 @@ TEST(ConfigsInTheWild, MetaAndDynamicOfGptqModel) {
   EXPECT_THAT(optimum.quantizers, ElementsAre("optimum:2.1.0", "gptqmodel:6.0.3"));
 }
 
-ConfigSet Pair(const std::string& number_and_name) {
-  ConfigSet set;
-  set.files.push_back(ReadData(number_and_name + ".quantize_config.json"));
-  set.files.push_back(ReadData(number_and_name + ".config.json"));
-  return set;
-}
-
-TEST(CompareConfigs, FindsTheOneDisagreement) {
-  const ConfigSet set = Pair("017_phi-2_optimum-exllama-conflict");
-  const auto differences = CompareConfigs(set);
-  ASSERT_EQ(differences.size(), 1u);
-  EXPECT_EQ(differences[0].key, "disable_exllama");
-  EXPECT_EQ(differences[0].first_value, "false");
-  EXPECT_EQ(differences[0].second_value, "true");
-  EXPECT_EQ(differences[0].first_place.line, 18);
-  EXPECT_FALSE(differences[0].setting);
-  EXPECT_THAT(differences[0].message,
-              HasSubstr("quantize_config.json and true in config.json at /quantization_config"));
-}
-
-TEST(CompareConfigs, AgreeingPairsAgree) {
-  for (const char* name : {"001_mythomax-l2-13b_4b128g", "009_wizard-vicuna-30b_4b-1g-act",
-                           "015_nous-hermes-13b_resaved", "016_qwen-vl-chat-int4", "023_qwen3-30b-a3b-gptq-int4"}) {
-    EXPECT_TRUE(CompareConfigs(Pair(name)).empty()) << name;
-  }
-}
-
-TEST(CompareConfigs, LooksThroughSpellings) {
-  ConfigSet set;
-  set.files.push_back(ReadQuantConfig(
-      "quantize_config.json",
-      R"({"w_bit": 4, "q_group_size": 128.0, "desc_act": false, "sym": true, "dynamic": {"-:a": {}}})", ""));
-  set.files.push_back(ReadQuantConfig(
-      "config.json",
-      R"({"quantization_config": {"bits": 8, "group_size": 128, "desc_act": false, "sym": true, "quant_method": "gptq", "dynamic": {}}})",
-      "/quantization_config"));
-  const auto differences = CompareConfigs(set);
-  ASSERT_EQ(differences.size(), 2u);
-  EXPECT_EQ(differences[0].key, "bits");
-  EXPECT_TRUE(differences[0].setting);
-  EXPECT_EQ(differences[0].second_value, "8");
-  EXPECT_EQ(differences[1].key, "dynamic");
-}
-
 QuantConfigFile File(const std::string& text) { return ReadQuantConfig("quantize_config.json", text, ""); }
 QuantConfigFile With(const std::string& more) {
   return File(R"({"bits": 4, "group_size": 128, "desc_act": false, "sym": true, )" + more + "}");
