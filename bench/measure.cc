@@ -92,6 +92,22 @@ ChildRun MedianRun(const std::vector<std::string>& arguments, int runs) {
   return out;
 }
 
+std::vector<ChildRun> RunInTurn(const std::vector<std::vector<std::string>>& commands, int rounds, int repeats) {
+  std::vector<ChildRun> best(commands.size());
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    std::vector<std::vector<ChildRun>> runs(commands.size());
+    for (int round = 0; round < rounds; ++round) {
+      for (size_t i = 0; i < commands.size(); ++i) runs[i].push_back(RunChild(commands[i]));
+    }
+    for (size_t i = 0; i < commands.size(); ++i) {
+      const auto median = runs[i].begin() + rounds / 2;
+      std::ranges::nth_element(runs[i], median, {}, &ChildRun::processor_milliseconds);
+      if (repeat == 0 || median->processor_milliseconds < best[i].processor_milliseconds) best[i] = *median;
+    }
+  }
+  return best;
+}
+
 void PrintRun(const std::string& what, const ChildRun& run) {
   std::printf("  %-36s %9.2f ms, of processors %9.2f ms, peak %6.1f MiB\n", what.c_str(), run.milliseconds,
               run.processor_milliseconds, static_cast<double>(run.peak_kib) / 1024);

@@ -44,6 +44,9 @@ struct ChildRun {
 ChildRun RunChild(const std::vector<std::string>& arguments);
 // Medians of `runs` runs after one that fills the page cache, and the highest peak.
 ChildRun MedianRun(const std::vector<std::string>& arguments, int runs);
+// Of each command the median run by processor time; of `repeats` such medians the least. Rounds go through all
+// commands, so that the machine's state moves all of them alike.
+std::vector<ChildRun> RunInTurn(const std::vector<std::vector<std::string>>& commands, int rounds, int repeats);
 void PrintRun(const std::string& what, const ChildRun& run);
 
 // Makes a model of that kind in a process of its own, so that its memory is not this one's: see make_model.cc.

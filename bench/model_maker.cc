@@ -188,8 +188,8 @@ MadeModel Qwen3B() { return Qwen2(36, 2048, 11008, 256, 151936, true, 1); }
 MadeModel Qwen72B() { return Qwen2(80, 8192, 29696, 1024, 152064, false, 11); }
 MadeModel DeepSeekR1(uint64_t shrink) { return DeepSeek(61, 80, ~uint64_t{0}, shrink); }
 
-MadeModel Llama(uint64_t layers) {
-  Maker maker(false);
+MadeModel Llama(uint64_t layers, uint64_t shrink) {
+  Maker maker(false, shrink);
   maker.Plain("model.embed_tokens.weight", {32000, 4096});
   for (uint64_t i = 0; i < layers; ++i) {
     const std::string layer = "model.layers." + std::to_string(i) + ".";

@@ -30,10 +30,10 @@ struct MadeModel {
 // shards.
 MadeModel Qwen3B();
 MadeModel Qwen72B();
-// `shrink` divides hidden size, experts' width and vocabulary, for who reads the data as well.
+// `shrink` divides hidden size, widths and vocabulary, for who reads the data as well.
 MadeModel DeepSeekR1(uint64_t shrink = 1);
 // Layers of Llama-2-7B, 405 MB each in F16, with its embedding and head.
-MadeModel Llama(uint64_t layers);
+MadeModel Llama(uint64_t layers, uint64_t shrink = 1);
 // An embedding [vocab, 16384] and one quantized module.
 MadeModel OneLinear(uint64_t in, uint64_t out, uint64_t vocab);
 // Mixture-of-experts layers of about 260 shapes' worth until `tensors` are there; shards of about 2,250 tensors as in

@@ -14,26 +14,8 @@
 namespace gptq_doctor::bench {
 namespace {
 
-constexpr int kRounds = 7, kRepeats = 3;
+constexpr int kRounds = 7, kRepeats = 3;  // of three medians the best counts
 constexpr double kDearestToCheapest = 1.2;
-
-// Rounds go through all models, so that the machine's state moves all of them alike; of three medians of processor
-// time the best counts.
-std::vector<ChildRun> Measure(const std::vector<std::vector<std::string>>& commands) {
-  std::vector<ChildRun> best(commands.size());
-  for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    std::vector<std::vector<ChildRun>> runs(commands.size());
-    for (int round = 0; round < kRounds; ++round) {
-      for (size_t i = 0; i < commands.size(); ++i) runs[i].push_back(RunChild(commands[i]));
-    }
-    for (size_t i = 0; i < commands.size(); ++i) {
-      const auto median = runs[i].begin() + kRounds / 2;
-      std::ranges::nth_element(runs[i], median, {}, &ChildRun::processor_milliseconds);
-      if (repeat == 0 || median->processor_milliseconds < best[i].processor_milliseconds) best[i] = *median;
-    }
-  }
-  return best;
-}
 
 std::vector<std::string> Inspect(const std::filesystem::path& directory) {
   return {GPTQ_DOCTOR_BINARY, "inspect", directory.string()};
@@ -46,7 +28,7 @@ bool BenchShards(const std::filesystem::path& root, const std::vector<uint64_t>&
     MakeModel(root / std::to_string(tensors), std::to_string(tensors));
     commands.push_back(Inspect(root / std::to_string(tensors)));
   }
-  const std::vector<ChildRun> runs = Measure(commands);
+  const std::vector<ChildRun> runs = RunInTurn(commands, kRounds, kRepeats);
   double least = 1e300, most = 0;
   for (size_t i = 0; i < sizes.size(); ++i) {
     PrintRun(std::to_string(sizes[i]) + " tensors in shards", runs[i]);
@@ -65,7 +47,7 @@ void BenchOneFile(const std::filesystem::path& root) {
   MakeModel(root / "one", "1290000-one-file");
   std::vector<std::string> command = Inspect(root / "one");
   command.insert(command.end(), {"--max-header", "300000000"});
-  const ChildRun run = Measure({command}).front();
+  const ChildRun run = RunInTurn({command}, kRounds, kRepeats).front();
   PrintRun("1,290,000 tensors in one file", run);
   std::printf("  %-36s %9.1f ns, %.0f bytes of peak\n", "each", run.processor_milliseconds * 1e6 / 1'290'000,
               static_cast<double>(run.peak_kib) * 1024 / 1'290'000);
