@@ -102,11 +102,14 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/env_judge.cc
   src/loaders/env_scan.cc
   src/loaders/exllama.cc
+  src/loaders/exllama_keys.cc
   src/loaders/facts.cc
   src/loaders/fallback.cc
   src/loaders/foreign.cc
   src/loaders/gptqmodel.cc
   src/loaders/legacy.cc
+  src/loaders/lmdeploy.cc
+  src/loaders/mlx.cc
   src/loaders/profiles_autogptq.cc
   src/loaders/profiles_converters.cc
   src/loaders/profiles_exllama.cc

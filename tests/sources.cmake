@@ -66,6 +66,7 @@ set(GPTQ_DOCTOR_TESTS
   infer/zeros_test.cc
   loaders/cases_config_test.cc
   loaders/cases_tensors_test.cc
+  loaders/config_readers_test.cc
   loaders/engine_classes_test.cc
   loaders/env_test.cc
   loaders/known_threads_test.cc

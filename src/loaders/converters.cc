@@ -1,4 +1,4 @@
-// What the rows of llama.cpp's converter, LMDeploy, MLX-LM, KTransformers and TensorRT-LLM cannot say.
+// What the rows of llama.cpp's converter, KTransformers and TensorRT-LLM cannot say.
 
 #include <algorithm>
 #include <string>
@@ -35,18 +35,6 @@ bool LlamaCppLayers(Walk& walk, std::string_view source) {
     }
   }
   return true;
-}
-
-std::string DictOf(const Declared& read) {
-  std::string text = "{";
-  if (read.section == nullptr) return text + "}";
-  for (const JsonMember& member : read.section->members) {
-    const bool quoted = member.value.kind == JsonKind::kString;
-    text += (text.size() > 1 ? ", '" : "'") + member.key + "': " + (quoted ? "'" : "") + PythonRepr(member.value) +
-            (quoted ? "'" : "");
-    if (text.size() > 300) break;
-  }
-  return text + "}";
 }
 
 }  // namespace
@@ -90,108 +78,6 @@ bool StageLlamaCpp(Walk& walk) {
   walk.declared.desc_act = facts.act_order.value_or(false);
   walk.Step("tensors", "dequantizes every layer; act-order and groups come from g_idx", source);
   return true;
-}
-
-bool StageLmdeploy(Walk& walk) {
-  const std::string_view source = walk.profile.tensors.source;
-  if (!StageConfig(walk)) return false;
-  const ModelFacts& facts = walk.facts;
-  const Declared& read = walk.declared;
-  if (facts.quantized_modules == 0) {
-    walk.dense_model = true;
-    if (walk.profile.backend.empty()) StageFiles(walk);
-    return false;
-  }
-  if (walk.profile.backend == "pytorch") {
-    walk.Remedy("use its TurboMind engine");
-    return walk.Rejects("method", "stops: the PyTorch engine has no GPTQ", source,
-                        "TypeError: Unsupported quant method: gptq");
-  }
-  if (walk.dense_model) {
-    const std::string prefix(facts.first_class == nullptr ? "" : facts.first_class->stem);
-    walk.Remedy("gptq-doctor fix --write, or --model-format gptq");
-    return walk.Rejects("tensors", "stops: no quantization_config, so it looks for plain weights", source,
-                        "KeyError: \"no checkpoint tensors found at prefix '" + prefix + "'\"");
-  }
-  if (read.method != "gptq")
-    return walk.Rejects("config", "stops: quant_method is missing or unknown", source,
-                        "AssertionError: unsupported quant_config: " + DictOf(read));
-  if (read.desc_act || !read.sym) {
-    return walk.Rejects("config",
-                        std::string("stops: TurboMind refuses ") + (read.desc_act ? "desc_act true" : "sym false"),
-                        source, "AssertionError: unsupported quant config: " + DictOf(read));
-  }
-  const int64_t group = read.Has(kKeyGroupSize) && read.group_size != 0 ? read.group_size : 128;
-  if (group != 128) {
-    return walk.Rejects("config", "stops: group_size " + std::to_string(group) + "; only 128 is supported", source,
-                        "ValueError: Unsupported group_size=" + std::to_string(group) +
-                            " for model_format=\"gptq\". Supported group_size values: 128.");
-  }
-  if (!StageFiles(walk) || !StageModules(walk)) return false;
-  walk.kernel = &walk.profile.kernels.front();
-  for (const ClassDigest& digest : facts.classes) {
-    if (!digest.gptq) continue;
-    if (digest.bits && *digest.bits != 4) {
-      walk.Degrade(Outcome::kUnknown, "tensors",
-                   std::string(digest.pattern) + " has " + std::to_string(*digest.bits) +
-                       " bits; bits are not read, it fails later or decodes wrongly",
-                   source);
-      break;
-    }
-    if (digest.groups > 0 && digest.in_features > 0 && GroupsFor(digest.in_features, 128) != digest.groups) {
-      walk.Degrade(Outcome::kUnknown, "tensors",
-                   std::string(digest.pattern) + " has " + std::to_string(digest.groups) +
-                       " groups, not those of group_size 128",
-                   source);
-      break;
-    }
-  }
-  walk.Step("dtype", "runs at float16", source);
-  return true;
-}
-
-bool StageMlx(Walk& walk) {
-  const std::string_view source = walk.profile.tensors.source;
-  const ModelFacts& facts = walk.facts;
-  if (!StageModelConfig(walk) || !StageFiles(walk)) return false;
-  if (facts.quantized_modules == 0) {
-    walk.dense_model = true;
-    return false;
-  }
-  bool exists = false, broken = false;
-  const JsonValue* native = FindSection(walk.configs, {"config.json", "/quantization"}, &exists, &broken);
-  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
-  if (section == nullptr)
-    section = FindSection(walk.configs, {"config.json", "/text_config/quantization_config"}, &exists, &broken);
-  if (native != nullptr || section == nullptr || !section->IsObject()) {
-    return walk.Rejects(
-        "tensors",
-        native != nullptr ? "stops: the key quantization makes it a native model"
-                          : "stops: without a quantization_config the packed tensors are unexpected parameters",
-        source, "ValueError: Received " + std::to_string(facts.quantized_tensors) + " parameters not in model");
-  }
-  const JsonValue* method = section->Find("quant_method");
-  if (method == nullptr)
-    return walk.Rejects("method", "stops: quant_method is missing", source, "KeyError: 'quant_method'");
-  const JsonValue* bits = section->Find("bits");
-  if (bits != nullptr && bits->AsInt() && *bits->AsInt() != 4) {
-    return walk.Rejects(
-        "config", "stops: only 4 bits are converted", source,
-        "ValueError: Only bits=" + std::to_string(*bits->AsInt()) + " is supported for AutoAWQ/GPTQ models.");
-  }
-  for (const ClassDigest& digest : facts.classes) {
-    if (digest.g_idx == nullptr) continue;
-    walk.Remedy("it has no loader for normal GPTQ files: take another loader, or dequantize and convert");
-    return walk.Rejects(
-        "tensors", "stops at the first g_idx tensor", source,
-        "ValueError: Found " + std::string(digest.g_idx->name()) +
-            " in weights. Models with non-contiguous group indices (g_idx) are not currently supported.");
-  }
-  walk.Assume(
-      "GPTQ files without g_idx are read in AWQ layout: a shape error, or garbage for square layers; derived from the "
-      "code path, not executed");
-  walk.Degrade(Outcome::kUnknown, "tensors", "reads the packed tensors in AWQ layout, which is not theirs", source);
-  return false;
 }
 
 bool StageKtransformers(Walk& walk) {
@@ -241,8 +127,9 @@ bool StageTensorRt(Walk& walk) {
   walk.Remedy("it has no GPTQ: take another loader, or the legacy converters with --quant_ckpt_path");
   if (method != nullptr && method->kind != JsonKind::kNull) {
     walk.declared.section = section;
-    return walk.Rejects("method", "stops: quant_method gptq is none of its methods", source,
-                        "NotImplementedError: Unsupported quantization_config: " + DictOf(walk.declared) + ".");
+    return walk.Rejects(
+        "method", "stops: quant_method gptq is none of its methods", source,
+        "NotImplementedError: Unsupported quantization_config: " + PythonDict(walk.declared.section) + ".");
   }
   walk.Assume(
       "without a quantization_config it builds plain layers; how it then meets packed tensors was not examined");

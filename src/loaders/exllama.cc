@@ -1,9 +1,8 @@
 // ExLlamaV2 goes by tensors alone; ExLlamaV3 and TensorRT-LLM have no GPTQ.
 
-#include <algorithm>
-#include <iterator>
 #include <string>
 
+#include "loaders/exllama_keys.h"
 #include "loaders/families.h"
 #include "loaders/stages.h"
 
@@ -48,48 +47,6 @@ bool CheckLayer(Walk& walk, const ClassDigest& digest, std::string_view source) 
   return CheckBias(walk, digest, source);
 }
 
-// Architectures that it knows by name; any other is read as Llama, whose norm_eps has no default.
-bool CheckArchitecture(Walk& walk) {
-  static constexpr std::string_view kSource =
-      "turboderp-org/exllamav2 v0.3.2 exllamav2/architecture.py:924, config.py:45";
-  static constexpr std::string_view kKnown[] = {"LlamaForCausalLM",
-                                                "MistralForCausalLM",
-                                                "MixtralForCausalLM",
-                                                "LlavaForConditionalGeneration",
-                                                "Mistral3ForConditionalGeneration",
-                                                "YiForCausalLM",
-                                                "OrionForCausalLM",
-                                                "Qwen2ForCausalLM",
-                                                "Qwen3ForCausalLM",
-                                                "Qwen3MoeForCausalLM",
-                                                "Qwen2VLForConditionalGeneration",
-                                                "Qwen2_5_VLForConditionalGeneration",
-                                                "GemmaForCausalLM",
-                                                "Gemma2ForCausalLM",
-                                                "Gemma3ForConditionalGeneration",
-                                                "Starcoder2ForCausalLM",
-                                                "GemmoeForCausalLM",
-                                                "CohereForCausalLM",
-                                                "Cohere2ForCausalLM",
-                                                "DbrxForCausalLM",
-                                                "Phi3ForCausalLM",
-                                                "GPTBigCodeForCausalLM",
-                                                "GPT2LMHeadModel",
-                                                "MiniCPMForCausalLM",
-                                                "InternLM2ForCausalLM",
-                                                "IndexForCausalLM",
-                                                "GraniteForCausalLM",
-                                                "Glm4ForCausalLM"};
-  const ModelConfig& config = walk.configs.model;
-  const std::string& name = config.architectures.front();
-  if (std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) return true;
-  walk.Step("config", "does not know the architecture " + name + " and reads it as Llama", kSource);
-  const JsonValue* text = config.Find("text_config");
-  if (config.Find("rms_norm_eps") != nullptr || (text != nullptr && text->Find("rms_norm_eps") != nullptr)) return true;
-  return walk.Rejects("config", "stops: config.json has no rms_norm_eps", kSource,
-                      "ValueError: Missing any of the following keys: ['rms_norm_eps', 'text_config->rms_norm_eps']");
-}
-
 bool CheckFormatType(Walk& walk) {
   const JsonValue* value = walk.declared.Find("checkpoint_format");
   if (value == nullptr || value->kind == JsonKind::kNull || value->AsString() != nullptr) return true;
@@ -109,13 +66,8 @@ bool StageExllamaV2(Walk& walk) {
   }
   if (!config.json.valid)
     return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.text));
-  if (config.Find("architectures") == nullptr)
-    return walk.Rejects("config", "stops: config.json names no architectures", source, "KeyError: 'architectures'");
-  if (config.architectures.size() != 1) {
-    return walk.Rejects("config", "stops: config.json must name exactly one architecture", source, "AssertionError");
-  }
-  if (!CheckArchitecture(walk)) return false;
-  if (!StageConfig(walk) || !CheckFormatType(walk) || !StageFiles(walk)) return false;
+  if (!CheckExllamaConfig(walk) || !StageConfig(walk) || !CheckFormatType(walk) || !StageFiles(walk)) return false;
+  if (!CheckExllamaKeys(walk)) return false;
   if (walk.facts.quantized_modules == 0) {
     walk.dense_model = true;
     return false;

@@ -51,10 +51,11 @@ bool StageOldTgi(Walk& walk);
 // exllama.cc
 bool StageExllamaV2(Walk& walk);
 bool StageRefusesGptq(Walk& walk);  // exllamav3, tensorrt-llm
-// converters.cc
-bool StageLlamaCpp(Walk& walk);
+// lmdeploy.cc, mlx.cc
 bool StageLmdeploy(Walk& walk);
 bool StageMlx(Walk& walk);
+// converters.cc
+bool StageLlamaCpp(Walk& walk);
 bool StageKtransformers(Walk& walk);
 bool StageTensorRt(Walk& walk);
 // legacy.cc

@@ -61,9 +61,6 @@ constexpr Profile kOldLlamaCpp = {
 
 constexpr std::string_view kLmd =
     "InternLM/lmdeploy 0.16.0 lmdeploy/turbomind/converter.py:75-240, weight_format.py:250-296";
-constexpr ConfigPlace kNested[] = {{"config.json", "/quantization_config"},
-                                   {"config.json", "/text_config/quantization_config"},
-                                   {"config.json", "/llm_config/quantization_config"}};
 constexpr Stage kLmdStages[] = {StageModelConfig, StageLmdeploy, StageValues};
 constexpr KernelRow kLmdKernels[] = {{.name = "turbomind",
                                       .bits = BitsSet({4}),
@@ -80,8 +77,7 @@ constexpr Profile kLmdeploy = {
     .title = "LMDeploy 0.16 (TurboMind)",
     .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
     .as_of = "2026-08",
-    .config = {.places = kNested,
-               .no_config = NoConfig::kDenseModel,
+    .config = {.no_config = NoConfig::kDenseModel,
                .bits = 4,
                .group_size = 128,
                .desc_act = false,
@@ -89,7 +85,7 @@ constexpr Profile kLmdeploy = {
                .source = kLmd},
     .files = {.rule = FileRule::kIndexThenModel,
               .pickles = true,
-              .none_message = "RuntimeError: no weight files in {dir}",
+              .none_message = "RuntimeError: Failed to find valid checkpoint under '{dir}'",
               .missing_shard_message = "FileNotFoundError: No such file or directory: \"{dir}/{file}\"",
               .source = kLmd},
     .kernels = kLmdKernels,
@@ -106,15 +102,29 @@ constexpr Profile kLmdeployPytorch = {
     .title = "LMDeploy 0.16 (PyTorch engine)",
     .revision = "InternLM/lmdeploy 0.16.0 1263d5cd88",
     .as_of = "2026-08",
-    .config = {.places = kNested,
-               .no_config = NoConfig::kDenseModel,
-               .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
+    .config = {.no_config = NoConfig::kDenseModel, .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
     .modules = {.rule = ModuleRule::kByTensors, .source = kLmd},
     .tensors = {.bias = BiasRule::kKept, .source = "InternLM/lmdeploy 0.16.0 lmdeploy/pytorch/config.py:783"},
     .stages = kLmdStages};
 
 constexpr std::string_view kMlxSource = "ml-explore/mlx-lm 0.32.0 mlx_lm/utils.py:74-160, 360-420";
 constexpr Stage kMlxStages[] = {StageMlx};
+// mlx_lm/models/*.py and MODEL_REMAPPING of mlx_lm/utils.py.
+constexpr ArchitectureRow kMlxTypes[] = {
+    {"Klear afm7 afmoe apertus baichuan_m1 bailing_moe bailing_moe_linear bitnet cohere cohere2 dbrx deepseek "
+     "deepseek_v2 deepseek_v3 deepseek_v32 dots1 ernie4_5 ernie4_5_moe exaone exaone4 exaone_moe falcon_h1 gemma "
+     "gemma2 "
+     "gemma3 gemma3_text gemma3n gemma4 gemma4_text glm glm4 glm4_moe glm4_moe_lite glm_moe_dsa gpt2 gpt_bigcode "
+     "gpt_neox gpt_oss granite granitemoe granitemoehybrid helium hunyuan hunyuan_v1_dense internlm2 internlm3 "
+     "iquestloopcoder jamba kimi_k25 kimi_linear kimi_vl laguna lfm2-vl lfm2 lfm2_moe lille-130m llama llama4 "
+     "llama4_text longcat_flash longcat_flash_ngram mamba mamba2 mellum mimo mimo_v2_flash minicpm minicpm3 minimax "
+     "ministral3 mistral3 mixtral nanochat nemotron-nas nemotron nemotron_h olmo olmo2 olmo3 olmoe openelm phi phi3 "
+     "phi3small phimoe phixtral pixtral plamo plamo2 qwen qwen2 qwen2_moe qwen2_vl qwen3 qwen3_5 qwen3_5_moe qwen3_moe "
+     "qwen3_next qwen3_vl qwen3_vl_moe recurrent_gemma rwkv7 seed_oss smollm3 solar_open stablelm starcoder2 step3p5 "
+     "telechat3 youtu_llm mistral llava phi-msft falcon_mamba joyai_llm_flash kimi_k2 qwen2_5_vl minimax_m2 "
+     "iquestcoder "
+     "gemma4_unified",
+     {}}};
 constexpr Profile kMlx = {.loader = "mlx-lm",
                           .version = "0.32",
                           .versions = ">=0.30 (read at 0.32.0)",
@@ -128,7 +138,10 @@ constexpr Profile kMlx = {.loader = "mlx-lm",
                                     .none_message = "FileNotFoundError: No safetensors found in {dir}",
                                     .missing_shard = MissingShard::kNotNoticed,
                                     .source = kMlxSource},
-                          .modules = {.rule = ModuleRule::kByTensors, .source = kMlxSource},
+                          .modules = {.rule = ModuleRule::kByTensors,
+                                      .architectures = kMlxTypes,
+                                      .type_message = "ValueError: Model type {model_type} not supported.",
+                                      .source = kMlxSource},
                           .tensors = {.bias = BiasRule::kKept, .source = kMlxSource},
                           .stages = kMlxStages};
 

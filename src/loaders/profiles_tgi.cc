@@ -49,22 +49,28 @@ constexpr ModuleFacts kModules = {.rule = ModuleRule::kAllLinears, .lm_head = Lm
 
 constexpr Stage kStages[] = {StageModelConfig, StageTgiConfig, StageFiles, StageModules, StageTgiTensors, StageValues};
 constexpr std::string_view kAssume[] = {"no --quantize flag"};
-constexpr Profile kRow = {.loader = "tgi",
-                          .version = "3.3",
-                          .versions = ">=2.0 (read at 3.3.7)",
-                          .since = {2, 0, 0},
-                          .until = {4, 0, 0},
-                          .title = "Text Generation Inference 3.3",
-                          .revision = "huggingface/text-generation-inference main db931fcf42",
-                          .as_of = "2026-01",
-                          .brief = true,
-                          .assumptions = kAssume,
-                          .config = {.bits = 4, .group_size = -1, .desc_act = false, .sym = false, .source = kQuant},
-                          .files = kFiles,
-                          .kernels = kKernels,
-                          .modules = kModules,
-                          .tensors = kTensors,
-                          .stages = kStages};
+constexpr Profile kRow = {
+    .loader = "tgi",
+    .version = "3.3",
+    .versions = ">=2.0 (read at 3.3.7)",
+    .since = {2, 0, 0},
+    .until = {4, 0, 0},
+    .title = "Text Generation Inference 3.3",
+    .revision = "huggingface/text-generation-inference main db931fcf42",
+    .as_of = "2026-01",
+    .brief = true,
+    .assumptions = kAssume,
+    .config = {.no_type_message = "RuntimeError: Could not determine model type for {dir} revision None",
+               .bits = 4,
+               .group_size = -1,
+               .desc_act = false,
+               .sym = false,
+               .source = kQuant},
+    .files = kFiles,
+    .kernels = kKernels,
+    .modules = kModules,
+    .tensors = kTensors,
+    .stages = kStages};
 
 constexpr std::string_view kAssumeOld[] = {"--quantize gptq is passed",
                                            "the environment variables GPTQ_BITS and GPTQ_GROUPSIZE are not set"};

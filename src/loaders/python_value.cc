@@ -29,6 +29,17 @@ std::string Quoted(const JsonValue& value) {
 
 }  // namespace
 
+std::string PythonDict(const JsonValue* object) {
+  constexpr size_t kLong = 300;
+  std::string text = "{";
+  if (object == nullptr) return text + "}";
+  for (const JsonMember& member : object->members) {
+    text += (text.size() > 1 ? ", '" : "'") + member.key + "': " + Quoted(member.value);
+    if (text.size() > kLong) break;
+  }
+  return text + "}";
+}
+
 std::string_view PythonType(const JsonValue& value) {
   switch (value.kind) {
     case JsonKind::kNull:

@@ -20,6 +20,8 @@ std::optional<double> DigitsOrNumber(const JsonValue& value);
 bool Truthy(const JsonValue& value);
 // As f"{value}" prints it; of lists and objects the first eight.
 std::string PythonRepr(const JsonValue& value);
+// repr() of an object, cut where it gets long; "{}" for null.
+std::string PythonDict(const JsonValue* object);
 // What json.load raises for a text that is no JSON.
 std::string PythonJsonError(std::string_view text);
 // The last member of that name, or (with `fold_case`) the last whose lower-cased name it is; null where absent.

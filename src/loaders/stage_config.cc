@@ -126,9 +126,11 @@ bool StageModelConfig(Walk& walk) {
   }
   if (!config.json.valid) return RejectMalformed(walk, {"config.json", ""});
   if (config.model_type.empty()) {
-    return walk.Rejects(
-        "config", "stops: config.json names no model_type", kSource,
-        walk.Message("ValueError: Unrecognized model in {dir}. Should have a `model_type` key in its config.json."));
+    static constexpr std::string_view kUnrecognized =
+        "ValueError: Unrecognized model in {dir}. Should have a `model_type` key in its config.json.";
+    const std::string_view own = walk.profile.config.no_type_message;
+    return walk.Rejects("config", "stops: config.json names no model_type", kSource,
+                        walk.Message(own.empty() ? kUnrecognized : own));
   }
   // Its dtype is looked up as an attribute of torch.
   for (const std::string_view key : {"torch_dtype", "dtype"}) {
@@ -162,7 +164,7 @@ bool StageConfig(Walk& walk) {
                           std::string(facts.null_message));
     }
     if (!section->IsObject()) {
-      if (facts.no_config == NoConfig::kNotNeeded && section->kind == JsonKind::kArray) continue;
+      if (facts.no_config == NoConfig::kNotNeeded && !Truthy(*section)) continue;
       const std::string type(PythonType(*section));
       return walk.Rejects(
           "config", "stops: the settings in " + name + " are no JSON object", facts.source,

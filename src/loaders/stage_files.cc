@@ -44,6 +44,11 @@ bool HasIndex(const Examination& exam, std::string_view name) {
   return Exists(exam, name) && exam.tensors.index.present && exam.tensors.index.file == name;
 }
 
+bool IsRead(const Walk& walk, std::string_view name) {  // files stand in the order of their names
+  const auto name_of = [&](size_t file) -> std::string_view { return walk.exam.dir.files[file].entry.name; };
+  return std::ranges::binary_search(walk.files, name, {}, name_of);
+}
+
 std::string Joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -193,8 +198,10 @@ bool PickIndexThenModel(Walk& walk) {
     return true;
   }
   walk.files = Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
+  const bool pickles = walk.profile.files.pickles;
+  if (walk.files.empty() && pickles && HasPickle(walk, "pytorch_model")) return Pickles(walk, "pytorch_model*.bin");
   if (walk.files.empty()) walk.files = Pick(walk.exam, [](std::string_view) { return true; });
-  if (walk.files.empty() && walk.profile.files.pickles && HasPickle(walk, "")) return Pickles(walk, "*.bin");
+  if (walk.files.empty() && pickles && HasPickle(walk, "")) return Pickles(walk, "*.bin");
   return walk.files.empty() ? None(walk, {"model.safetensors.index.json", "model*.safetensors", "*.safetensors"})
                             : true;
 }
@@ -252,17 +259,28 @@ bool CheckDuplicates(Walk& walk) {
         "weights", "stops: " + defect.tensor + " is in two files", facts.source,
         walk.Message(facts.duplicates_message, {{"k", defect.tensor}, {"a", defect.file}, {"b", other}}));
   }
+  // Of files beside the model's only the names are known.
+  const auto& shards = walk.exam.tensors.shards;
+  for (const size_t file : walk.files) {
+    const std::string& name = walk.exam.dir.files[file].entry.name;
+    const bool examined = std::ranges::any_of(shards, [&](const ShardHeader& shard) { return shard.file == name; });
+    if (examined || !facts.duplicates_reject) continue;
+    walk.Degrade(Outcome::kUnknown, "weights",
+                 "reads " + name +
+                     " as well, which is none of the model's files: a tensor name that both hold stops it "
+                     "(" +
+                     walk.Message(facts.duplicates_message, {{"k", "..."}, {"a", name}, {"b", "..."}}) + ")",
+                 facts.source);
+    return true;
+  }
   return true;
 }
 
 // Quantized tensors that live only in files that are not read.
 void CheckLeftOut(Walk& walk) {
   const auto& shards = walk.exam.tensors.shards;
-  const auto name_of = [&](size_t file) -> const std::string& { return walk.exam.dir.files[file].entry.name; };
-  const auto is_read = [&](const std::string& name) {  // both lists are sorted by name
-    return std::ranges::binary_search(walk.files, name, {}, name_of);
-  };
-  if (std::all_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return is_read(shard.file); })) return;
+  if (std::all_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return IsRead(walk, shard.file); }))
+    return;
   for (const size_t file : walk.files) {
     const std::string& name = walk.exam.dir.files[file].entry.name;
     if (std::none_of(shards.begin(), shards.end(), [&](const ShardHeader& shard) { return shard.file == name; })) {
@@ -284,7 +302,7 @@ void CheckLeftOut(Walk& walk) {
   std::unordered_set<std::string_view> read;
   std::vector<const ShardHeader*> out;
   for (const ShardHeader& shard : shards) {
-    if (!is_read(shard.file)) {
+    if (!IsRead(walk, shard.file)) {
       out.push_back(&shard);
       continue;
     }

@@ -15,7 +15,7 @@ bool ReadsAsV1(const KernelRow& row, const Declared& read) {
     case Zeros::kAlwaysV1:
       return true;
     case Zeros::kByFormat:
-      return read.format != "gptq_v2" && read.format != "gptq_p";
+      return read.format != "gptq_v2" && !(read.format == "gptq_p" && row.planar);
     case Zeros::kRawUnlessV1:
       return !read.format_given || read.format == "gptq";
   }

@@ -14,12 +14,15 @@ namespace {
 
 constexpr std::string_view kQuant =
     "huggingface/text-generation-inference server/text_generation_server/utils/quantization.py:47-130";
+constexpr std::string_view kModels =
+    "huggingface/text-generation-inference server/text_generation_server/models/__init__.py:444-515";
 constexpr std::string_view kLayers =
     "huggingface/text-generation-inference server/text_generation_server/layers/gptq, layers/marlin";
 
 void TakeSym(Declared& read, const JsonValue& section) {
   if (const JsonValue* zero_point = section.Find("zero_point")) {
     read.sym = !Truthy(*zero_point);
+    read.method = "awq";
     read.present |= kKeySym;
   } else if (const JsonValue* sym = section.Find("sym")) {
     read.sym = Truthy(*sym);
@@ -33,41 +36,47 @@ int64_t Whole(const JsonValue& value) {
   return number && std::abs(*number) < 1e9 && *number == std::floor(*number) ? static_cast<int64_t>(*number) : 0;
 }
 
-// Each returns false where the program raises and goes on to the next file; what was read before stays.
-bool ReadConfigJson(Declared& read, const JsonValue& section) {
-  const JsonValue* method = section.Find("quant_method");
-  if (method == nullptr || method->AsString() == nullptr) return false;
-  read.method = *method->AsString();
-  TakeSym(read, section);
-  const JsonValue* bits = section.Find("bits");
-  if (bits == nullptr) return false;
-  read.bits = Whole(*bits);
-  read.present |= kKeyBits;
-  const JsonValue* group = section.Find("group_size");
-  if (group == nullptr) return false;
-  read.group_size = Whole(*group);
-  read.present |= kKeyGroupSize;
-  if (const JsonValue* desc_act = section.Find("desc_act")) {
-    read.desc_act = Truthy(*desc_act);
-    read.present |= kKeyDescAct;
-  }
+// Takes an integer, or false where the program raises.
+bool Take(const JsonValue& section, std::string_view key, KeyBit bit, Declared& read, const JsonValue*& value,
+          int64_t& number) {
+  value = section.Find(key);
+  if (value == nullptr) return false;
+  number = Whole(*value);
+  read.present |= bit;
   return true;
 }
 
-bool ReadSideFile(Declared& read, const JsonValue& section, std::string_view bits_key, std::string_view group_key) {
-  const JsonValue* bits = section.Find(bits_key);
-  if (bits == nullptr) return false;
-  read.bits = Whole(*bits);
-  read.present |= kKeyBits;
-  const JsonValue* group = section.Find(group_key);
-  if (group == nullptr) return false;
-  read.group_size = Whole(*group);
-  read.present |= kKeyGroupSize;
-  TakeSym(read, section);
-  const JsonValue* desc_act = section.Find("desc_act");
-  if (desc_act == nullptr) return false;
-  read.desc_act = Truthy(*desc_act);
+void TakeOrder(const JsonValue& value, Declared& read) {
+  read.desc_act = Truthy(value);
   read.present |= kKeyDescAct;
+}
+
+// Each returns false where the program raises and goes on to the next file; what was read before stays.
+bool ReadConfigJson(Declared& read, const JsonValue* section) {
+  if (section == nullptr || !section->IsObject()) return false;
+  const JsonValue* method = section->Find("quant_method");
+  if (method == nullptr) return false;
+  TakeSym(read, *section);
+  if (!Take(*section, "bits", kKeyBits, read, read.bits_value, read.bits) ||
+      !Take(*section, "group_size", kKeyGroupSize, read, read.group_size_value, read.group_size))
+    return false;
+  read.method = method->AsString() == nullptr ? "" : *method->AsString();
+  if (const JsonValue* desc_act = section->Find("desc_act")) TakeOrder(*desc_act, read);
+  return true;
+}
+
+bool ReadSideFile(Declared& read, const JsonValue* section, std::string_view bits_key, std::string_view group_key,
+                  bool takes_sym) {
+  if (section == nullptr || !section->IsObject()) return false;
+  if (!Take(*section, bits_key, kKeyBits, read, read.bits_value, read.bits) ||
+      !Take(*section, group_key, kKeyGroupSize, read, read.group_size_value, read.group_size))
+    return false;
+  if (takes_sym) TakeSym(read, *section);
+  const JsonValue* desc_act = section->Find("desc_act");
+  if (desc_act == nullptr) return false;
+  TakeOrder(*desc_act, read);
+  const JsonValue* version = section->Find("version");
+  if (version != nullptr && version->AsString() != nullptr && *version->AsString() == "GEMM") read.method = "awq";
   return true;
 }
 
@@ -162,6 +171,92 @@ bool CheckClass(Walk& walk, const ClassDigest& digest) {
   return true;
 }
 
+// Layers that modules_to_not_convert names; the Marlin loader does not read it.
+bool CheckExceptions(Walk& walk) {
+  const JsonValue* list = walk.declared.Find("modules_to_not_convert");
+  if (list == nullptr || walk.kernel->name == "marlin") return true;
+  for (const JsonValue& item : list->items) {
+    for (const ClassDigest& digest : walk.facts.classes) {
+      if (item.AsString() == nullptr || !digest.in_blocks || (!digest.gptq && !digest.dense_linear) ||
+          digest.stem.find(*item.AsString()) == std::string_view::npos)
+        continue;
+      walk.Assume(
+          "a layer of modules_to_not_convert stops it with a TypeError: derived from the code path, not executed");
+      walk.Degrade(Outcome::kUnknown, "tensors",
+                   "modules_to_not_convert names " + std::string(digest.pattern) +
+                       ": its helper is called with an argument missing",
+                   kLayers);
+      return false;
+    }
+  }
+  return true;
+}
+
+// Without --quantize config.json's quant_method selects the loader; its other keys are read afterwards.
+bool SelectLoader(Walk& walk, const JsonValue* section) {
+  if (section == nullptr) return true;
+  if (!section->IsObject()) {
+    return walk.Rejects("config", "stops: the settings in config.json are no JSON object", kModels,
+                        "AttributeError: '" + std::string(PythonType(*section)) + "' object has no attribute 'get'");
+  }
+  const JsonValue* value = section->Find("quant_method");
+  if (value == nullptr) return true;
+  if (value->kind == JsonKind::kArray || value->IsObject()) {
+    return walk.Rejects("method", "stops: quant_method is no string", kModels,
+                        "TypeError: unhashable type: '" + std::string(PythonType(*value)) + "'");
+  }
+  const std::string method = value->AsString() == nullptr ? "" : *value->AsString();
+  if (method == "gptq") {
+    walk.dense_model = false;
+    return true;
+  }
+  if (method == "awq") {
+    walk.Degrade(Outcome::kUnknown, "method", "selects its AWQ loader; what that makes of GPTQ tensors is not examined",
+                 kModels);
+    return false;
+  }
+  if (method == "exl2") {
+    return walk.Rejects("method", "stops: quant_method exl2 over other tensors", kModels,
+                        "RuntimeError: Cannot load `exl2`-quantized weight, make sure the model is already quantized.");
+  }
+  if (method == "compressed-tensors") {
+    return walk.Rejects("method", "stops: these are no settings of compressed-tensors", kModels,
+                        "ValueError: Cannot parse compressed-tensors configuration");
+  }
+  return true;
+}
+
+// The first file that gives all it asks for; each leaves behind what it read before it failed.
+std::string_view ReadSettings(Walk& walk, const JsonValue* section) {
+  Declared& read = walk.declared;
+  bool exists = false, broken = false;
+  if (ReadConfigJson(read, section)) return "config.json";
+  walk.Step("config", "config.json's section lacks a key; it keeps what it read and tries the next file", kQuant);
+  const JsonValue* side = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
+  if (ReadSideFile(read, side, "bits", "group_size", /*takes_sym=*/true)) return "quantize_config.json";
+  side = FindSection(walk.configs, {"quant_config.json", ""}, &exists, &broken);
+  if (ReadSideFile(read, side, "w_bit", "q_group_size", /*takes_sym=*/false)) return "quant_config.json";
+  return "what was read and its defaults";
+}
+
+// Settings that change the path in ways that are not followed.
+bool CheckOddSettings(Walk& walk) {
+  const Declared& read = walk.declared;
+  if (read.method == "awq") {
+    walk.Degrade(Outcome::kUnknown, "config",
+                 "takes the tensors for AWQ (zero_point, or version GEMM); what that makes of these is not examined",
+                 kQuant);
+    return false;
+  }
+  for (const JsonValue* value : {read.bits_value, read.group_size_value}) {
+    if (value == nullptr || PythonType(*value) != "float" || Whole(*value) == 0) continue;
+    walk.Degrade(Outcome::kUnknown, "config",
+                 "accepts " + PythonRepr(*value) + " as a number; what its kernels make of it is not known", kQuant);
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool StageTgiConfig(Walk& walk) {
@@ -170,34 +265,23 @@ bool StageTgiConfig(Walk& walk) {
   read.group_size = -1;
   read.desc_act = false;
   read.sym = false;
+  read.method = "gptq";
   bool exists = false, broken = false;
-  const JsonValue* section = FindSection(walk.configs, {"config.json", "/quantization_config"}, &exists, &broken);
-  const JsonValue* method = section == nullptr || !section->IsObject() ? nullptr : section->Find("quant_method");
-  // Without --quantize only config.json's quant_method selects the GPTQ loader.
-  if (method == nullptr || method->AsString() == nullptr || *method->AsString() != "gptq") {
-    walk.dense_model = true;
+  const auto find = [&](std::string_view pointer) {
+    const JsonValue* value = FindSection(walk.configs, {"config.json", pointer}, &exists, &broken);
+    return value == nullptr || value->kind == JsonKind::kNull ? nullptr : value;
+  };
+  const JsonValue* section = find("/quantization_config");
+  walk.dense_model = true;
+  if (!SelectLoader(walk, section != nullptr ? section : find("/compression_config"))) return false;
+  if (walk.dense_model) {
     walk.Step("config", "config.json names no quant_method gptq and there is no --quantize flag: plain loader", kQuant);
     return true;
   }
   read.section = section;
   read.file = "config.json";
-  if (ReadConfigJson(read, *section)) {
-    Describe(walk, "config.json");
-    return true;
-  }
-  walk.Step("config", "config.json's section lacks a key; it keeps what it read and tries the next file", kQuant);
-  if (const JsonValue* side = FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
-      side != nullptr && ReadSideFile(read, *side, "bits", "group_size")) {
-    Describe(walk, "quantize_config.json");
-    return true;
-  }
-  if (const JsonValue* side = FindSection(walk.configs, {"quant_config.json", ""}, &exists, &broken);
-      side != nullptr && ReadSideFile(read, *side, "w_bit", "q_group_size")) {
-    Describe(walk, "quant_config.json");
-    return true;
-  }
-  Describe(walk, "what was read and its defaults");
-  return true;
+  Describe(walk, ReadSettings(walk, section));
+  return CheckOddSettings(walk);
 }
 
 bool StageTgiTensors(Walk& walk) {
@@ -219,6 +303,7 @@ bool StageTgiTensors(Walk& walk) {
     return walk.Rejects("kernel", "stops: " + std::to_string(walk.declared.bits) + " bits have no kernel", kLayers,
                         "NotImplementedError: Only 2,4,8 bits are supported.");
   }
+  if (!CheckExceptions(walk)) return false;
   if (walk.kernel->slow) {
     walk.Degrade(Outcome::kSlow, "kernel", "takes the kernel " + std::string(walk.kernel->name) + ", a slow one",
                  kLayers);
