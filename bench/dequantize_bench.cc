@@ -12,6 +12,7 @@
 #include "fill_model.h"
 #include "measure.h"
 #include "model_maker.h"
+#include "peak_memory.h"
 
 namespace gptq_doctor::bench {
 namespace {
@@ -148,25 +149,10 @@ bool BenchCommand(const std::filesystem::path& root, bool quick) {
   return PrintLimit("dequantize : plain writes", Median(command) / Median(writes), 1.5, " x");
 }
 
-// --- Memory ---
-
-bool BenchMemory(const std::filesystem::path& root, const char* what, const MadeModel& made) {
-  const std::filesystem::path model = root / "model", dense = root / "dense";
-  WriteModel(made, model);
-  const ChildRun run = RunChild(Command(model, dense));
-  std::filesystem::remove_all(dense);
-  std::filesystem::remove_all(model);
-  return PrintLimit(what, static_cast<double>(run.peak_kib) / 1024, 400, " MiB");
-}
-
 int Run(int argc, char** argv) {
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
   const TempRoot root;
-  std::printf("peak memory of the command\n");
-  const uint64_t part = quick ? 4 : 1;
-  bool good = BenchMemory(root.path(), "a dense tensor of 1 GiB, a qweight of 1 GiB",
-                          OneLinear(32768, 65536 / part, 32768 / part));
-  good = BenchMemory(root.path(), "the layout of 180,000 tensors", DeepSeekR1(32)) && good;
+  bool good = PeaksHold(root.path(), quick, Command);
   good = BenchKernels() && good;
   good = BenchCommand(root.path(), quick) && good;
   return good ? 0 : 1;

@@ -13,6 +13,7 @@
 #include "fill_model.h"
 #include "measure.h"
 #include "model_maker.h"
+#include "peak_memory.h"
 
 namespace gptq_doctor::bench {
 namespace {
@@ -80,20 +81,10 @@ bool BenchSpeed(const std::filesystem::path& root, bool quick) {
   return PrintLimit("verify --hashes : sha256sum", Median(hashing) / Median(hash), 1.2, " x") && fast;
 }
 
-bool BenchMemory(const std::filesystem::path& root, const char* what, const MadeModel& made) {
-  const std::filesystem::path model = root / "model";
-  WriteModel(made, model);
-  const ChildRun run = RunChild(Verify(model));
-  std::filesystem::remove_all(model);
-  return PrintLimit(what, static_cast<double>(run.peak_kib) / 1024, 400, " MiB");
-}
-
 int Run(int argc, char** argv) {
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
   const TempRoot root;
-  std::printf("peak memory of the command\n");
-  bool good = BenchMemory(root.path(), "a dense tensor of 1 GiB, a qweight of 1 GiB", OneLinear(32768, 65536, 32768));
-  good = BenchMemory(root.path(), "the layout of 180,000 tensors", DeepSeekR1(32)) && good;
+  bool good = PeaksHold(root.path(), quick, [](const auto& model, const auto&) { return Verify(model); });
   good = BenchSpeed(root.path(), quick) && good;
   return good ? 0 : 1;
 }
