@@ -8,8 +8,15 @@
 namespace gptq_doctor {
 namespace {
 
-// A weight file's state follows from its worst defect.
+// A weight file's state follows from its worst defect; where the reference refuses the header for anything else, it is
+// "invalid".
 void JudgeShard(const ShardHeader& shard, FileRow& row) {
+  const auto refusal =
+      std::ranges::find_if(shard.defects, [](const Defect& defect) { return *ReferenceError(defect.kind) != '\0'; });
+  if (refusal != shard.defects.end()) {
+    row.state = "invalid";
+    row.note = refusal->detail.empty() ? ReferenceError(refusal->kind) : refusal->detail;
+  }
   for (const Defect& defect : shard.defects) {
     switch (defect.kind) {
       case DefectKind::kLfsPointer:
@@ -67,6 +74,19 @@ std::string NoteOf(FileRole role) {
   }
 }
 
+// A configuration or the index; what is wrong with it is a finding.
+bool IsInvalidJson(const Examination& exam, const ModelFile& file) {
+  const std::string& name = file.entry.name;
+  const auto invalid = [](const JsonDocument& json) { return !json.valid && !json.defects.empty(); };
+  if (file.role == FileRole::kConfig) return name == "config.json" && invalid(exam.configs.model.json);
+  if (file.role == FileRole::kIndex) {
+    const ShardIndex& index = exam.tensors.index;
+    return index.present && index.file == name && !index.valid && !index.defects.empty();
+  }
+  const QuantConfigFile* config = exam.configs.Get(name);
+  return config != nullptr && invalid(config->json);
+}
+
 FileRow RowOf(const Examination& exam, const ModelFile& file) {
   FileRow row{.name = file.entry.name, .role = ToString(file.role), .state = "present", .note = NoteOf(file.role)};
   if (file.entry.size() >= 0) row.size = file.entry.size();
@@ -91,6 +111,10 @@ FileRow RowOf(const Examination& exam, const ModelFile& file) {
       break;
   }
   if (file.role == FileRole::kPartial) row.state = "partial";
+  if (IsInvalidJson(exam, file)) {
+    row.state = "invalid";
+    row.note = "not valid JSON";
+  }
   if (file.role == FileRole::kQuantizeConfig) {
     const QuantConfigFile* config = exam.configs.Get(file.entry.name);
     if (config != nullptr &&

@@ -89,6 +89,7 @@ void WeightProblems(const Examination& exam, const Diagnosis& diagnosis, std::ve
   add("partial", "weight file is incomplete: download it again", "weight files are incomplete: download them again");
   add("foreign", "weight file is no safetensors file, whatever its name says",
       "weight files are no safetensors files, whatever their names say");
+  add("invalid", "weight file has a header that no loader accepts", "weight files have headers that no loader accepts");
   add("dangling", "weight file is a link to nothing: the download did not finish",
       "weight files are links to nothing: the download did not finish");
   add("unreadable", "weight file could not be read", "weight files could not be read");

@@ -97,8 +97,9 @@ struct FileRow {
   std::string name;
   std::string
       role;  // "weights", "index", "config", "quantize-config", "tokenizer", "generation", "code", "adapter", "other"
-  std::string state;  // "present", "missing", "needed", "lfs-pointer", "partial", "unreadable", "foreign", "dangling"
-  std::string note;   // what it is for, or what is wrong
+  // "present", "missing", "needed", "lfs-pointer", "partial", "unreadable", "invalid", "foreign", "dangling"
+  std::string state;
+  std::string note;  // what it is for, or what is wrong
   std::optional<int64_t> size;
 };
 

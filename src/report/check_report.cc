@@ -44,7 +44,7 @@ std::string LocationOf(const Diagnosis& model, const Finding& finding) {
   if (!finding.file.empty()) return path + "/" + finding.file;
   for (const char* wanted : {"config", "weights", "index"}) {
     for (const FileRow& row : model.files) {
-      if (row.role == wanted && row.state == "present") return path + "/" + row.name;
+      if (row.role == wanted && (row.state == "present" || row.state == "invalid")) return path + "/" + row.name;
     }
   }
   return path;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "cli/cli_support.h"
 
@@ -148,6 +149,21 @@ TEST(Inspect, AHealthyModelNeedsNoRepair) {
   EXPECT_EQ(model["config"]["quantize_config.json"]["state"], "valid");
   EXPECT_EQ(model["config"]["config.json"]["state"], "valid");
   EXPECT_EQ(run.json["summary"]["errors"], 0);
+}
+
+TEST(Inspect, FilesThatNoReaderAcceptsAreNotTicked) {
+  TempDir dir;
+  ModelBuilder model = HealthyModel();
+  model.File("config.json", "{bad");
+  model.WriteTo(dir.path());
+  WriteFile(dir.str() + "/model.safetensors", std::string(16, '\x7f') + "no header");
+  const JsonRun run = RunJson({"inspect", dir.str()});
+  std::map<std::string, std::string> states;
+  for (const auto& row : run.json["models"][0]["files"]["list"]) states[row["name"]] = row["state"];
+  EXPECT_EQ(states["model.safetensors"], "invalid");
+  EXPECT_EQ(states["config.json"], "invalid");
+  EXPECT_EQ(states["quantize_config.json"], "present");
+  EXPECT_THAT(RunTool({"inspect", dir.str()}).out, HasSubstr("1 weight file has a header that no loader accepts"));
 }
 
 TEST(Inspect, ConfigsThatContradictTheTensorsAreConflicting) {
