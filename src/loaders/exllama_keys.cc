@@ -173,7 +173,7 @@ bool CheckExllamaConfig(Walk& walk) {
                             ? std::string("TypeError: string indices must be integers, not 'str'")
                             : "TypeError: '" + std::string(PythonType(root)) + "' object is not subscriptable");
   }
-  if (config.Find("architectures") == nullptr)
+  if (root.Find("architectures") == nullptr)
     return walk.Rejects("config", "stops: config.json names no architectures", kConfig, "KeyError: 'architectures'");
   if (config.architectures.size() != 1) {
     return walk.Rejects("config", "stops: config.json must name exactly one architecture", kConfig,

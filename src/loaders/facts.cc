@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <iterator>
 
 #include "base/bytes.h"
 #include "memory/weight_table.h"
@@ -186,6 +188,37 @@ void CountLayers(ModelFacts& facts) {
   }
 }
 
+// Norms that stand in every layer of the families that have them.
+void FindAbsentNorms(ModelFacts& facts) {
+  const Inventory& inventory = facts.exam->inventory;
+  for (const ClassDigest& digest : facts.classes) {
+    if (!digest.in_blocks || !OneOf(digest.leaf, {"input_layernorm", "post_attention_layernorm", "ln_1", "ln_2"}) ||
+        digest.pattern != digest.block_prefix + ".*." + std::string(digest.leaf))
+      continue;
+    // Where most are gone, the files are an excerpt.
+    if (digest.count >= facts.layers || digest.count * 2 < facts.layers) continue;
+    for (int64_t layer = 0; layer < facts.layers; ++layer) {
+      std::string stem = digest.block_prefix + "." + std::to_string(layer) + "." + std::string(digest.leaf);
+      if (inventory.FindModule(stem) < 0) facts.absent.push_back(std::move(stem));
+    }
+  }
+}
+
+void FindAbsent(ModelFacts& facts) {
+  FindAbsentNorms(facts);
+  // Families that name them so and always store them.
+  if (!OneOf(facts.model_type,
+             {"llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2"}))
+    return;
+  const Inventory& inventory = facts.exam->inventory;
+  const ModelConfig& config = facts.exam->configs.model;
+  std::vector<std::string> outside = {"model.embed_tokens", "model.norm"};
+  if (config.tie_word_embeddings == false && facts.class_name.ends_with("ForCausalLM")) outside.push_back("lm_head");
+  const auto held = [&](const std::string& stem) { return inventory.FindModule(stem) >= 0; };
+  if (std::ranges::none_of(outside, held)) return;
+  std::ranges::copy_if(outside, std::back_inserter(facts.absent), std::not_fn(held));
+}
+
 // Sizes that every decoder builds from config.json, against the tensors.
 void CompareWithConfig(ModelFacts& facts) {
   const ModelConfig& config = facts.exam->configs.model;
@@ -267,6 +300,7 @@ ModelFacts DigestModel(const Examination& exam) {
   if (!facts.act_order) facts.act_order = exam.quant.base.desc_act;
   FindFirstTensor(facts);
   CountLayers(facts);
+  FindAbsent(facts);
   CompareWithConfig(facts);
   facts.pickles_only = exam.dir.weights.empty() &&
                        std::any_of(exam.dir.files.begin(), exam.dir.files.end(),

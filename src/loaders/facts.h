@@ -77,7 +77,10 @@ struct ModelFacts {
   int64_t stored_bytes = 0;    // all tensors as they lie on disk
   int64_t resident_bytes = 0;  // the same without zero biases that the architecture lacks
 
-  int64_t layers = 0;        // highest layer number of the main stack + 1, from the files
+  int64_t layers = 0;  // highest layer number of the main stack + 1, from the files
+  // Plain layers that the files hold nothing of: of the norms in every layer, the final norm, the embeddings and an
+  // output head that is not tied, where the files hold others of them.
+  std::vector<std::string> absent;
   std::string config_clash;  // sizes of config.json that the tensors contradict, one sentence; "" if none
 
   const ClassDigest* Find(std::string_view pattern) const;

@@ -94,6 +94,8 @@ bool StageGptqModelGate(Walk& walk) {
     return true;
   }
   walk.Remedy(kFixCommand);
+  if (walk.profile.since >= Version{1, 6, 0})
+    walk.Step("gate", "from_quantized(), which has no gate, would stop with KeyError: 'quantization_config'", kConfig);
   if (walk.profile.since < Version{5, 7, 0}) {
     return walk.Rejects(
         "gate", "stops: nothing says that the model is quantized, and for a plain one it wants a quantize_config",

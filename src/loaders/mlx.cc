@@ -11,13 +11,7 @@ namespace {
 bool CheckConfig(Walk& walk) {
   const std::string_view source = walk.profile.config.source;
   const ModelConfig& config = walk.configs.model;
-  if (!config.present) {
-    return walk.Rejects("config", "stops: there is no config.json", source,
-                        walk.Message("FileNotFoundError: [Errno 2] No such file or directory: '{dir}/config.json'"));
-  }
-  if (!config.json.valid)
-    return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.text));
-  if (!StageFiles(walk)) return false;
+  if (!StageRawConfig(walk) || !StageFiles(walk)) return false;
   if (config.model_type.empty())
     return walk.Rejects("config", "stops: config.json names no model_type", source, "KeyError: 'model_type'");
   return StageModelType(walk);
@@ -57,7 +51,7 @@ bool StageMlx(Walk& walk) {
     return RejectParameters(walk, "stops: the key quantization makes it a native model");
   }
   const JsonValue* section = FindMember(walk, "/quantization_config");
-  const bool top = walk.configs.model.Find("quantization_config") != nullptr;
+  const bool top = walk.configs.model.json.root->Find("quantization_config") != nullptr;
   if (section == nullptr && !top) section = FindMember(walk, "/text_config/quantization_config");
   if (section == nullptr)
     return RejectParameters(walk, "stops: without a quantization_config the packed tensors are unexpected parameters");

@@ -279,6 +279,7 @@ bool StageSglangTensors(Walk& walk) {
             " are expected: " + (copy == CopyResult::kSilentCut ? "cut" : "padded with zeros") + " without a message",
         "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
   }
+  CheckAbsent(walk, "uninitialised memory, nothing checks");
   if (const auto mix = FindFusedMix(facts, kStored)) {
     walk.Degrade(Outcome::kGarbage, "modules",
                  mix->fused + " has quantized and plain parts: the plain ones are skipped", source);

@@ -142,6 +142,17 @@ bool StageModelConfig(Walk& walk) {
   return true;
 }
 
+bool StageRawConfig(Walk& walk) {
+  const std::string_view source = walk.profile.config.source;
+  const ModelConfig& config = walk.configs.model;
+  if (!config.present) {
+    return walk.Rejects("config", "stops: there is no config.json", source,
+                        walk.Message("FileNotFoundError: [Errno 2] No such file or directory: '{dir}/config.json'"));
+  }
+  if (config.json.valid) return true;
+  return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.text));
+}
+
 bool StageConfig(Walk& walk) {
   const ConfigFacts& facts = walk.profile.config;
   for (const ConfigPlace& place : facts.places) {

@@ -229,9 +229,20 @@ std::optional<ShapeClash> FindShapeClash(const Walk& walk) {
   return found;
 }
 
+void CheckAbsent(Walk& walk, std::string_view keeps) {
+  const std::vector<std::string>& absent = walk.facts.absent;
+  if (absent.empty()) return;
+  walk.Degrade(Outcome::kGarbage, "tensors",
+               "no file holds " + absent.front() + ".weight" +
+                   (absent.size() > 1 ? " and " + std::to_string(absent.size() - 1) + " more plain weights" : "") +
+                   ": it stays " + std::string(keeps),
+               walk.profile.tensors.source);
+}
+
 bool StageTensors(Walk& walk) {
   if (walk.dense_model) return true;
   const TensorFacts& facts = walk.profile.tensors;
+  CheckAbsent(walk, facts.missing_reported ? "random, with a warning" : "uninitialised memory, without a message");
   CheckUnjudged(walk);
   if (!CheckUnexpected(walk)) return false;
   if (!CheckUnpacked(walk)) return false;

@@ -17,6 +17,8 @@ namespace gptq_doctor {
 
 // config.json as transformers' AutoConfig reads it: it must exist, be JSON and name a model_type.
 bool StageModelConfig(Walk& walk);
+// config.json as json.load reads it; it need not name a model_type.
+bool StageRawConfig(Walk& walk);
 // Takes the quantization settings from the first place that has them; fills walk.declared.
 bool StageConfig(Walk& walk);
 // quant_method against the accepted names.
@@ -34,6 +36,8 @@ bool StageModelType(Walk& walk);
 bool StageModules(Walk& walk);
 // The first kernel that takes every quantized layer; reports speed.
 bool StageKernel(Walk& walk);
+// Plain layers without a weight in the files: what they keep; the outcome becomes garbage.
+void CheckAbsent(Walk& walk, std::string_view keeps);
 // Tensors that fit nothing, layers without tensors, shapes.
 bool StageTensors(Walk& walk);
 // What the kernel does with zero points and g_idx, and values that were read and found broken.

@@ -171,6 +171,23 @@ bool CheckClass(Walk& walk, const ClassDigest& digest) {
   return true;
 }
 
+// The parts of a fused layer are concatenated along their outputs.
+bool CheckFusedParts(Walk& walk) {
+  const auto& classes = walk.facts.classes;
+  for (const ClassDigest& one : classes) {
+    for (const ClassDigest& other : classes) {
+      if (one.fused.empty() || one.fused != other.fused || !one.gptq || !other.gptq || one.leaf >= other.leaf ||
+          one.count != other.count || (one.bits == other.bits && one.groups == other.groups))
+        continue;
+      return walk.Rejects("tensors",
+                          "stops: " + std::string(one.pattern) + " and " + std::string(other.leaf) +
+                              " have other bits or groups, and their tensors are concatenated",
+                          kLayers, "RuntimeError: Sizes of tensors must match except in dimension 1.");
+    }
+  }
+  return true;
+}
+
 // Layers that modules_to_not_convert names; the Marlin loader does not read it.
 bool CheckExceptions(Walk& walk) {
   const JsonValue* list = walk.declared.Find("modules_to_not_convert");
@@ -300,10 +317,14 @@ bool StageTgiTensors(Walk& walk) {
     break;
   }
   if (walk.kernel == nullptr) {
-    return walk.Rejects("kernel", "stops: " + std::to_string(walk.declared.bits) + " bits have no kernel", kLayers,
-                        "NotImplementedError: Only 2,4,8 bits are supported.");
+    return walk.Rejects("kernel",
+                        "stops: bits " +
+                            (walk.declared.bits_value == nullptr ? std::to_string(walk.declared.bits)
+                                                                 : PythonRepr(*walk.declared.bits_value)) +
+                            " have no kernel",
+                        kLayers, "NotImplementedError: Only 2,4,8 bits are supported.");
   }
-  if (!CheckExceptions(walk)) return false;
+  if (!CheckExceptions(walk) || !CheckFusedParts(walk)) return false;
   if (walk.kernel->slow) {
     walk.Degrade(Outcome::kSlow, "kernel", "takes the kernel " + std::string(walk.kernel->name) + ", a slow one",
                  kLayers);
@@ -319,6 +340,9 @@ bool StageTgiTensors(Walk& walk) {
   for (const ClassDigest* digest : order) {
     if (!CheckClass(walk, *digest)) return false;
   }
+  if (!walk.facts.absent.empty())
+    return WeightMissing(walk, "stops: no file holds " + walk.facts.absent.front(),
+                         walk.facts.absent.front() + ".weight");
   if (walk.facts.act_order.value_or(false)) {
     walk.Assume(
         "the parts of a fused layer share one g_idx; else it stops with AssertionError: Tensor-likes are not equal!");

@@ -76,6 +76,30 @@ bool CheckOldLoops(Walk& walk) {
   return true;
 }
 
+// Experts are copied one by one into a slice of the fused parameter: main narrows it to a shorter tensor, before that
+// sizes had to be equal, a single row excepted.
+bool CopyExpert(Walk& walk, const ClassDigest& digest, const Copied& copied) {
+  static constexpr std::string_view kSource =
+      "vllm-project/vllm vllm/model_executor/layers/fused_moe/layer.py; main routed_experts.py "
+      "(_narrow_expert_data_for_padding)";
+  if (copied.result == CopyResult::kFits) return true;
+  const std::string what = std::string(digest.pattern) + " has " + std::to_string(copied.stored) + " rows where " +
+                           std::to_string(copied.expected) + " are expected";
+  if (copied.stored < copied.expected && IsMain(walk)) {
+    walk.Degrade(Outcome::kGarbage, "tensors", what + ": the rest stays uninitialised, without a message", kSource);
+    return true;
+  }
+  if (copied.stored == 1) {
+    walk.Step("tensors", what + ": the one row is repeated, which is right for symmetric weights", kSource);
+    return true;
+  }
+  walk.Remedy(kFixCommand);
+  return walk.Rejects("tensors", "stops: " + what, kSource,
+                      "RuntimeError: The size of tensor a (" + std::to_string(copied.expected) +
+                          ") must match the size of tensor b (" + std::to_string(copied.stored) +
+                          ") at non-singleton dimension 0");
+}
+
 bool CheckLmHead(Walk& walk, const ClassDigest& digest, bool* skip) {
   *skip = true;
   if (walk.facts.tied) {
@@ -212,6 +236,10 @@ bool StageVllmTensors(Walk& walk) {
       continue;
     }
     const Copied copied = CopyOf(walk, digest, settings);
+    if (digest.part == Part::kExpert && walk.profile.since >= Version{0, 10, 0}) {
+      if (!CopyExpert(walk, digest, copied)) return false;
+      continue;
+    }
     const int64_t expected = copied.expected, stored = copied.stored;
     switch (copied.result) {
       case CopyResult::kFits:
@@ -237,6 +265,7 @@ bool StageVllmTensors(Walk& walk) {
                             source, "AssertionError");
     }
   }
+  CheckAbsent(walk, "uninitialised memory, nothing checks");
   const auto& layers = walk.exam.configs.model.num_hidden_layers;
   if (layers && facts.layers > *layers && walk.exam.configs.model.Find("num_nextn_predict_layers") == nullptr) {
     walk.Remedy("use the config.json that belongs to these weights");

@@ -202,7 +202,13 @@ TEST(ConfigReaders, Mlx) {
          return SectionChanged({{"quant_method", "GPTQ"}});
        },
        Same({"mlx-lm"}, O::kRejects, extra)},
-      {"load_model: text_config", [] { return Nested("text_config"); },
+      {"load_model: text_config",
+       [] {
+         ModelBuilder builder = Nested("text_config");
+         Json config = ReadConfiguration(builder, "config.json");
+         config["text_config"]["model_type"] = "llama";
+         return builder.File("config.json", config.dump());
+       },
        Same({"mlx-lm"}, O::kRejects, "g_idx in weights. Models with non-contiguous group indices (g_idx)")},
       {"_transform_awq_weights: bits",
        [] {

@@ -144,7 +144,8 @@ TEST(PythonTables, MissingKeys) {
        [] {
          return Changed({{"checkpoint_format", nullptr}}, {.bits = 2});
        },
-       Same({"autogptq@main", "gptqmodel@2.0", "gptqmodel@7.3.4", "transformers@4.55/gptqmodel", "transformers@5.0"},
+       Same({"autogptq@main", "gptqmodel@1.4", "gptqmodel@2.0", "gptqmodel@4.0", "gptqmodel@5.0", "gptqmodel@7.3.4",
+             "transformers@4.55/gptqmodel", "transformers@5.0"},
             O::kSlow)},
       {"1.2 checkpoint_format missing over v2 zeros",
        [] {
@@ -155,7 +156,8 @@ TEST(PythonTables, MissingKeys) {
        [] {
          return Changed({{"quant_method", nullptr}});
        },
-       Same(kAutoGptq, O::kLoads) + Same({"gptqmodel@2.0", "gptqmodel@7.3.4"}, O::kLoads) +
+       Same(kAutoGptq, O::kLoads) +
+           Same({"gptqmodel@2.0", "gptqmodel@4.0", "gptqmodel@5.0", "gptqmodel@7.3.4"}, O::kLoads) +
            Same(kTransformers, O::kRejects, "has no `quant_method` attribute")},
   });
 }
@@ -174,6 +176,17 @@ TEST(PythonTables, TwoSpellingsOfTheFormat) {
        Same({"transformers@5.0"}, O::kSlow)},
       {"1.3 AG07: neither is read", [] { return Spellings("checkpoint_format", "gptq_v2", "format", "gptq_v2"); },
        Same({"autogptq@0.7.1", "transformers@4.44"}, O::kSlow)},
+      {"1.3 AG04: every key that it does not know stops it",
+       [] {
+         ModelBuilder builder = Old();
+         return SideFile(builder, {{"checkpoint_format", "gptq"}});
+       },
+       Same({"autogptq@0.4"}, O::kRejects, "got an unexpected keyword argument 'checkpoint_format'")},
+      {"1.3 GM1-GM5: quant_method bitblas is a format",
+       [] {
+         return Changed({{"quant_method", "bitblas"}, {"checkpoint_format", nullptr}});
+       },
+       Same({"gptqmodel@2.0", "gptqmodel@5.0"}, O::kUnknown, "", "bitblas")},
       {"1.3 AGdev: gptq_v2 is unknown",
        [] {
          return Changed({{"checkpoint_format", "gptq_v2"}});

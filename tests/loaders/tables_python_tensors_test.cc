@@ -122,6 +122,11 @@ TEST(PythonTables, TensorsThatDoNotFit) {
       {"1.5 a missing plain weight is drawn at random", [] { return Bare(); },
        Same({"transformers@4.44", "transformers@4.55/gptqmodel"}, O::kFallsBack, "and are newly initialized: [") +
            Same({"transformers@5.0"}, O::kFallsBack, "| MISSING")},
+      {"1.5 value a missing plain weight keeps: the final norm",
+       [] { return Healthy().RemoveTensor("model.norm.weight"); },
+       Same({"autogptq@0.7.1", "autogptq@main", "gptqmodel@2.0", "gptqmodel@5.0", "gptqmodel@7.3.4"}, O::kGarbage, "",
+            "no file holds model.norm.weight: it stays uninitialised memory, without a message") +
+           Same(kTransformers, O::kGarbage, "", "it stays random, with a warning")},
       {"2.1 surplus biases: AG up to 0.7 builds them, later loaders drop them",
        [] {
          GptqOptions quant;

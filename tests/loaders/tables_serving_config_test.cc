@@ -126,8 +126,10 @@ TEST(ServingTables, RequiredKeys) {
        },
        Same({"vllm@0.10", "vllm@0.15", "vllm@main", "sglang@0.5"}, O::kRejects,
             "Cannot find any of ['bits'] in the model's quantization config.") +
-           std::vector<Cell>{
-               {"llama.cpp@main", O::kRejects, "KeyError: 'bits'"}, {"lmdeploy", O::kLoads}, {"exllamav2", O::kLoads}}},
+           std::vector<Cell>{{"llama.cpp@main", O::kRejects, "KeyError: 'bits'"},
+                             {"lmdeploy", O::kLoads},
+                             {"exllamav2", O::kLoads},
+                             {"mlx-lm", O::kRejects, "(g_idx) are not currently supported"}}},
       {"1.2 group_size",
        [] {
          return SectionChanged({{"group_size", nullptr}});
@@ -149,7 +151,38 @@ TEST(ServingTables, RequiredKeys) {
         {"vllm@main", O::kRejects, "Cannot find any of ['sym']"},
         {"sglang@0.5", O::kSlow},
         {"tgi@3.3", O::kLoads, "", "exllamav2"},
+        {"llama.cpp@main", O::kLoads},
+        {"mlx-lm", O::kRejects, "(g_idx) are not currently supported"},
         {"lmdeploy", O::kLoads}}},
+      {"1.2 lm_head, dynamic: not read",
+       [] {
+         return SectionChanged({{"lm_head", true}, {"dynamic", {{"-:.*down_proj", Json::object()}}}});
+       },
+       Same({"tgi@3.3", "lmdeploy", "llama.cpp@main", "exllamav2"}, O::kLoads)},
+      {"1.2 lm_head: by tensors",
+       [] {
+         ModelBuilder builder = Healthy();
+         builder.LmHead({});
+         return Section(builder, {{"lm_head", nullptr}});
+       },
+       Same({"llama.cpp@main", "exllamav2"}, O::kLoads)},
+      {"1.2 checkpoint_format: TGI looks for marlin_24 only",
+       [] {
+         return SectionChanged({{"checkpoint_format", "gptq_v2"}});
+       },
+       Same({"tgi@3.3", "vllm@main", "sglang@0.5", "lmdeploy"}, O::kLoads)},
+      {"1.2 modules_in_block_to_quantize: SGLang does not read it",
+       [] {
+         return SectionChanged({{"modules_in_block_to_quantize", {{"self_attn.q_proj"}}}});
+       },
+       Same({"sglang@0.5", "tgi@3.3", "lmdeploy", "llama.cpp@main"}, O::kLoads) +
+           Same({"vllm@0.15", "vllm@main"}, O::kRejects, "Detected some but not all shards")},
+      {"1.2 other names: TGI reads them in quant_config.json alone",
+       [] {
+         ModelBuilder builder = SectionChanged({{"bits", nullptr}});
+         return builder.File("quant_config.json", R"({"w_bit": 4, "q_group_size": 128, "desc_act": false})");
+       },
+       Same({"tgi@3.3"}, O::kLoads, "", "takes its settings from quant_config.json")},
       {"1.2 other names are not accepted",
        [] {
          return SectionChanged({{"bits", nullptr}, {"w_bit", 4}, {"group_size", nullptr}, {"q_group_size", 128}});
@@ -170,6 +203,14 @@ TEST(ServingTables, RequiredKeys) {
          return builder.File("config.json", config.dump());
        },
        Same(kVllm, O::kLoads) + Same({"sglang@0.5", "tgi@3.3", "exllamav2", "llama.cpp@main", "lmdeploy"}, O::kLoads)},
+      {"1.2 bits, group_size, desc_act, sym, lm_head, dynamic, checkpoint_format: MLX has defaults or reads none",
+       [] {
+         ModelBuilder builder = NoGIdx(false);
+         for (const char* key : {"bits", "group_size", "desc_act", "sym", "lm_head", "checkpoint_format"})
+           Section(builder, {{key, nullptr}});
+         return Section(builder, {{"dynamic", {{"-:.*", Json::object()}}}, {"w_bit", 8}});
+       },
+       {{"mlx-lm", O::kUnknown, "", "", "derived"}}},
       {"1.2 unknown quant_method",
        [] {
          return SectionChanged({{"quant_method", "gptqmodel"}});

@@ -27,6 +27,56 @@ TEST(ServingTables, FusedLayersExpertsAndHeads) {
          return builder.Override("q_proj", {.bits = 8});
        },
        {{"vllm@0.15", O::kRejects, "AssertionError"}, {"sglang@0.5", O::kRejects, "AssertionError"}}},
+      {"1.7 parts of one fused layer with other groups",
+       [] {
+         ModelBuilder builder = Healthy();
+         return builder.Override("q_proj", {.group_size = 64});
+       },
+       {{"tgi@3.3", O::kRejects, "RuntimeError: Sizes of tensors must match except in dimension 1."},
+        {"exllamav2", O::kLoads}}},
+      {"1.7 router: plain",
+       [] {
+         ModelBuilder builder = Experts();
+         return Plain(builder, "model.layers.1.mlp.gate", 256, 2);
+       },
+       Same({"vllm@0.10", "vllm@0.15", "sglang@0.5", "tgi@3.3"}, O::kLoads) +
+           Same({"exllamav2"}, O::kRejects, "## Could not find model.layers.0.mlp.gate.* in model")},
+      {"1.7 router: quantized",
+       [] {
+         ModelBuilder builder = Experts();
+         return Quantized(builder, "model.layers.1.mlp.gate", 256, 64, {});
+       },
+       {{"vllm@0.10", O::kRejects, "KeyError: 'layers.1.mlp.gate.g_idx'"},
+        {"vllm@0.15", O::kLoads},
+        {"sglang@0.5", O::kGarbage},
+        {"tgi@3.3", O::kRejects, "weight model.layers.1.mlp.gate.weight does not exist"}}},
+      {"S12 experts with smaller groups in the settings",
+       [] {
+         ModelBuilder builder = Experts({.group_size = 64});
+         return Both(builder, {{"group_size", 32}});
+       },
+       {{"vllm@main", O::kRejects, "RuntimeError: start (0)"}, {"vllm@0.15", O::kRejects, "RuntimeError: start (0)"}}},
+      {"S12 experts alone with smaller groups in the settings",
+       [] {
+         ModelBuilder builder = Experts();
+         builder.Override("experts", {.group_size = 128});
+         for (int expert = 0; expert < 2; ++expert) {
+           const std::string stem = "model.layers.1.mlp.experts." + std::to_string(expert) + ".";
+           Quantized(builder, stem + "gate_proj", 256, 128, {.group_size = -1});
+           Quantized(builder, stem + "up_proj", 256, 128, {.group_size = -1});
+         }
+         return builder;
+       },
+       {{"vllm@main", O::kGarbage, "", "the rest stays uninitialised"}, {"vllm@0.15", O::kLoads}}},
+      {"2.6 experts with larger groups in the settings",
+       [] {
+         ModelBuilder builder = Experts();
+         const std::string stem = "model.layers.1.mlp.experts.0.";
+         Quantized(builder, stem + "gate_proj", 256, 128, {.group_size = 32});
+         return Quantized(builder, stem + "up_proj", 256, 128, {.group_size = 32});
+       },
+       Same({"vllm@0.15", "vllm@main"}, O::kRejects,
+            "RuntimeError: The size of tensor a (2) must match the size of tensor b (8)")},
       {"1.7 experts: SGLang never asks dynamic, vLLM does",
        [] {
          ModelBuilder builder = Experts();
@@ -110,6 +160,13 @@ TEST(ServingTables, FusedLayersExpertsAndHeads) {
         {"tgi@3.3", O::kRejects, "scales does not exist"},
         {"exllamav2", O::kRejects, "KeyError: 'scales'"},
         {"llama.cpp@main", O::kRejects, "KeyError: 'model.layers.1.mlp.down_proj.scales'"}}},
+      {"S7 a norm of one layer is in no file",
+       [] { return Healthy().RemoveTensor("model.layers.1.input_layernorm.weight"); },
+       Same({"vllm@0.10", "vllm@0.15", "vllm@main", "sglang@0.5"}, O::kGarbage, "",
+            "no file holds model.layers.1.input_layernorm.weight") +
+           Same({"tgi@3.3"}, O::kRejects, "RuntimeError: weight model.layers.1.input_layernorm.weight does not exist") +
+           Same({"exllamav2"}, O::kRejects, "## Could not find model.layers.1.input_layernorm.* in model") +
+           Same({"llama.cpp@main", "lmdeploy"}, O::kUnknown)},
       {"S14 groups that are no power of two",
        [] {
          ModelBuilder builder;

@@ -195,7 +195,9 @@ TEST(ServingTables, WeightFiles) {
        {{"vllm@0.15", O::kGarbage},
         {"vllm@main", O::kRejects, "Weight files referenced in index but missing"},
         {"sglang@0.5", O::kRejects, "incomplete download?"},
-        {"llama.cpp@main", O::kRejects, "Missing or incomplete model files"}}},
+        {"llama.cpp@main", O::kRejects, "Missing or incomplete model files"},
+        {"lmdeploy", O::kRejects, "FileNotFoundError: No such file or directory: "},
+        {"mlx-lm", O::kRejects, "(g_idx) are not currently supported"}}},
       {"1.4 TGI leaves out training arguments",
        [] {
          ModelBuilder builder = Healthy();

@@ -48,6 +48,18 @@ TEST(ServingTables, ZeroPoints) {
        },
        {{"exllamav2", O::kGarbage}, {"lmdeploy", O::kLoads}}},
       {"1.5 KTransformers", [] { return Experts({.v2 = true}); }, {{"ktransformers", O::kLoads}}},
+      {"1.5 v2 not marked: KTransformers",
+       [] {
+         ModelBuilder builder = Experts({.v2 = true});
+         return Both(builder, {{"checkpoint_format", nullptr}});
+       },
+       {{"ktransformers", O::kLoads}}},
+      {"1.5 v1 marked v2: KTransformers",
+       [] {
+         ModelBuilder builder = Experts();
+         return Both(builder, {{"checkpoint_format", "gptq_v2"}});
+       },
+       {{"ktransformers", O::kLoads}}},
       {"S5 v2 said only in quantize_config.json",
        [] {
          ModelBuilder builder = Healthy({.bits = 2, .v2 = true});
@@ -176,6 +188,8 @@ TEST(ServingTables, FlagsAgainstTensors) {
        },
        {{"tgi@3.3", O::kRejects, "RuntimeError: weight model.layers.0.self_attn.k_proj.bias does not exist"},
         {"exllamav2", O::kRejects, "has no bias but bias expected"},
+        {"llama.cpp@main", O::kUnknown},
+        {"lmdeploy", O::kUnknown},
         {"vllm@0.15", O::kGarbage},
         {"sglang@0.5", O::kGarbage}}},
       {"1.6 both forms of a layer",
