@@ -188,13 +188,16 @@ void CountLayers(ModelFacts& facts) {
   }
 }
 
-// Norms that stand in every layer of the families that have them.
+// A norm that stands in every layer of the families that have it.
+bool IsLayerNorm(const ClassDigest& digest) {
+  return digest.in_blocks && OneOf(digest.leaf, {"input_layernorm", "post_attention_layernorm", "ln_1", "ln_2"}) &&
+         digest.pattern == digest.block_prefix + ".*." + std::string(digest.leaf);
+}
+
 void FindAbsentNorms(ModelFacts& facts) {
   const Inventory& inventory = facts.exam->inventory;
   for (const ClassDigest& digest : facts.classes) {
-    if (!digest.in_blocks || !OneOf(digest.leaf, {"input_layernorm", "post_attention_layernorm", "ln_1", "ln_2"}) ||
-        digest.pattern != digest.block_prefix + ".*." + std::string(digest.leaf))
-      continue;
+    if (!IsLayerNorm(digest)) continue;
     // Where most are gone, the files are an excerpt.
     if (digest.count >= facts.layers || digest.count * 2 < facts.layers) continue;
     for (int64_t layer = 0; layer < facts.layers; ++layer) {
@@ -205,6 +208,8 @@ void FindAbsentNorms(ModelFacts& facts) {
 }
 
 void FindAbsent(ModelFacts& facts) {
+  // Without a single norm, the files are an excerpt as well.
+  if (std::ranges::none_of(facts.classes, IsLayerNorm)) return;
   FindAbsentNorms(facts);
   // Families that name them so and always store them.
   if (!OneOf(facts.model_type,
