@@ -184,9 +184,25 @@ class Reader {
   std::optional<Error> error_;
 };
 
+// toml++ limits how deep values nest, but not how many parts a key has: each is a table in a table, and they are freed
+// one inside the other, on the stack. The number of the line with so many dots, 0 if there is none.
+int64_t LineOfDeepKey(std::string_view text) {
+  constexpr std::ptrdiff_t kMostParts = 1000;
+  for (int64_t line = 1; !text.empty(); ++line) {
+    const std::string_view content = text.substr(0, text.find('\n'));
+    if (std::ranges::count(content, '.') > kMostParts) return line;
+    text.remove_prefix(std::min(content.size() + 1, text.size()));
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<CheckSettings> ParseSettings(std::string_view text, const std::string& name) {
+  if (const int64_t line = LineOfDeepKey(text); line != 0) {
+    return Error{ErrorKind::kUsage, name,
+                 "line " + std::to_string(line) + ": more than 1,000 dots: no key has so many parts"};
+  }
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();

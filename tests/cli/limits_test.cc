@@ -66,6 +66,13 @@ TEST_F(Limits, SmallStack) {
   const RunResult run = Shell(limit + " \"$BIN\" inspect deep");
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_NE(run.out.find("config.json"), std::string::npos);
+  // A key of many parts is a table in a table in a table to the TOML library.
+  std::string key = "[b";
+  for (int i = 0; i < 500'000; ++i) key += ".a";
+  WriteFile(place_.path() / "deep.toml", key + "]\n");
+  const RunResult settings = Shell(limit + " \"$BIN\" check m --config deep.toml");
+  EXPECT_EQ(settings.exit_code, 2) << settings.err;
+  EXPECT_NE(settings.err.find("deep.toml: line 1: more than 1,000 dots"), std::string::npos) << settings.err;
 }
 
 // Marks and colours follow the locale; the result does not.
