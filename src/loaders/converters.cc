@@ -39,6 +39,20 @@ bool LlamaCppLayers(Walk& walk, std::string_view source) {
 
 }  // namespace
 
+void DoubtIncomplete(Walk& walk, std::string_view consequence) {
+  const std::string_view source = walk.profile.tensors.source;
+  const bool lacks_bias = std::ranges::any_of(walk.facts.classes, [](const ClassDigest& digest) {
+    return digest.gptq && digest.bias_expected == true && digest.bias == nullptr;
+  });
+  if (lacks_bias) {
+    walk.Degrade(Outcome::kUnknown, "tensors",
+                 "the architecture has biases that the files lack; what comes of that depends on the model", source);
+  }
+  if (walk.facts.absent.empty()) return;
+  walk.Degrade(Outcome::kUnknown, "tensors",
+               "no file holds " + walk.facts.absent.front() + ".weight" + std::string(consequence), source);
+}
+
 bool StageLlamaCpp(Walk& walk) {
   const std::string_view source = walk.profile.tensors.source;
   const ModelFacts& facts = walk.facts;
@@ -74,19 +88,7 @@ bool StageLlamaCpp(Walk& walk) {
     return walk.Rejects("config", "stops: bits " + walk.declared.bits_text, source, "AssertionError");
   if (!StageModules(walk) || !LlamaCppLayers(walk, source)) return false;
   walk.kernel = &walk.profile.kernels.front();
-  const bool biases = std::ranges::none_of(walk.facts.classes, [](const ClassDigest& digest) {
-    return digest.gptq && digest.bias_expected == true && digest.bias == nullptr;
-  });
-  if (!biases) {
-    walk.Degrade(Outcome::kUnknown, "tensors",
-                 "the architecture has biases that the files lack; what comes of that depends on the model", source);
-  }
-  if (!facts.absent.empty()) {
-    walk.Degrade(Outcome::kUnknown, "tensors",
-                 "no file holds " + facts.absent.front() +
-                     ".weight, so the GGUF lacks it; what llama.cpp makes of that is not examined",
-                 source);
-  }
+  DoubtIncomplete(walk, ", so the GGUF lacks it; what llama.cpp makes of that is not examined");
   if (!walk.declared.format_given) walk.declared.format = "gptq";
   walk.declared.desc_act = facts.act_order.value_or(false);
   walk.Step("tensors", "dequantizes every layer; act-order and groups come from g_idx", source);

@@ -4,6 +4,7 @@
 // The rows of each family, and the stages that are only some loader's: what a row cannot say.
 
 #include <span>
+#include <string_view>
 
 #include "loaders/profile.h"
 
@@ -56,6 +57,8 @@ bool StageLmdeploy(Walk& walk);
 bool StageMlx(Walk& walk);
 // converters.cc
 bool StageLlamaCpp(Walk& walk);
+// Biases of the architecture and plain weights that no file holds: what comes of them is unknown.
+void DoubtIncomplete(Walk& walk, std::string_view consequence);
 bool StageKtransformers(Walk& walk);
 bool StageTensorRt(Walk& walk);
 // legacy.cc

@@ -1,6 +1,5 @@
 // What LMDeploy's rows cannot say: settings anywhere in config.json, and its own checks of them.
 
-#include <algorithm>
 #include <string>
 
 #include "loaders/families.h"
@@ -125,17 +124,7 @@ bool StageLmdeploy(Walk& walk) {
   if (!StageFiles(walk) || !StageModules(walk)) return false;
   walk.kernel = &walk.profile.kernels.front();
   CheckShapes(walk);
-  const bool biases = std::ranges::none_of(walk.facts.classes, [](const ClassDigest& digest) {
-    return digest.gptq && digest.bias_expected == true && digest.bias == nullptr;
-  });
-  if (!biases) {
-    walk.Degrade(Outcome::kUnknown, "tensors",
-                 "the architecture has biases that the files lack; what comes of that depends on the model", source);
-  }
-  if (!walk.facts.absent.empty()) {
-    walk.Degrade(Outcome::kUnknown, "tensors",
-                 "no file holds " + walk.facts.absent.front() + ".weight; how it then goes on is not examined", source);
-  }
+  DoubtIncomplete(walk, "; how it then goes on is not examined");
   walk.Step("dtype", "runs at float16", source);
   return true;
 }
