@@ -147,7 +147,6 @@ set(GPTQ_DOCTOR_SOURCES
   src/memory/arch_facts.cc
   src/memory/arch_tensors.cc
   src/memory/attention_layout.cc
-  src/memory/bias_table.cc
   src/memory/breakdown.cc
   src/memory/estimate.cc
   src/memory/gpu_table.cc

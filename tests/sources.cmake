@@ -91,6 +91,7 @@ set(GPTQ_DOCTOR_TESTS
   model/header_cases.cc
   model/header_differential_test.cc
   model/equal_names_test.cc
+  model/family_biases_test.cc
   model/header_test.cc
   model/model_config_test.cc
   model/model_dir_test.cc

@@ -125,7 +125,7 @@ Status CheckWhole(const Examination& exam) {
 }
 
 Result<bool> IsArtefactBias(const Examination& exam, const Offer& offer, const ModelConfig& config) {
-  if (FamilyBias(config, exam.inventory.modules[offer.module].stem) != BiasFact::kHasNot) return false;
+  if (FamilyBias(config, exam.inventory.modules[offer.module].stem) != false) return false;
   return IsAllZero(exam, *offer.tensor);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "memory/weight_table.h"
+#include "model/family_biases.h"
 
 namespace gptq_doctor {
 namespace {
@@ -127,7 +128,7 @@ ClassDigest DigestClass(const Examination& exam, uint32_t id) {
   }
   digest.row_parallel = IsRowParallel(digest.leaf);
   digest.fused = FusedName(digest.leaf, digest.part);
-  digest.bias_expected = HasBias(exam.configs.model, digest.stem);
+  digest.bias_expected = LikelyBias(exam.configs.model, digest.stem);
   return digest;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "memory/arith.h"
+#include "model/family_biases.h"
 #include "model/sizes.h"
 
 namespace gptq_doctor {
@@ -197,7 +198,7 @@ class Reader {
   void ReadBias(uint32_t id, const Module& module, WeightClass& c) {
     const TensorRecord* bias = source_.inventory.Find(source_.tensors, module, kBias);
     if (bias == nullptr) return;
-    std::optional<bool> real = HasBias(source_.config, c.pattern);
+    std::optional<bool> real = LikelyBias(source_.config, c.pattern);
     if (!real && IsZeroBias(id)) real = false;
     if (real == false) {
       c.artefact_bytes = ClampToInt64(bias->bytes());

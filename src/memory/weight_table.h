@@ -55,8 +55,6 @@ struct WeightSource {
 WeightTable ReadWeights(const WeightSource& source);
 
 WeightRole WeightRoleOf(std::string_view pattern);
-// Whether a linear layer of that name has a bias in the architecture; empty where that is not known.
-std::optional<bool> HasBias(const ModelConfig& config, std::string_view pattern);
 
 enum class Precision { kAsIs, kNone, kFp16, kInt8, kInt4, kFallback16, kFallback32 };
 // Bytes of all modules of the class; empty where the dense form is not known.

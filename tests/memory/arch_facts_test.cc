@@ -211,31 +211,5 @@ TEST(ArchFactsTest, ImpossibleNumbersAreUnknown) {
   EXPECT_EQ(facts.max_position, 2048);  // the family's default
 }
 
-struct BiasVector {
-  const char* config;
-  const char* pattern;
-  std::optional<bool> has;
-};
-
-TEST(BiasTest, FamiliesAndTheirKeys) {
-  const BiasVector vectors[] = {
-      {R"({"model_type":"qwen2"})", "model.layers.*.self_attn.q_proj", true},
-      {R"({"model_type":"qwen2"})", "model.layers.*.self_attn.o_proj", false},
-      {R"({"model_type":"qwen2"})", "model.layers.*.mlp.down_proj", false},
-      {R"({"model_type":"llama"})", "model.layers.*.self_attn.k_proj", false},
-      {R"({"model_type":"llama","attention_bias":true})", "model.layers.*.self_attn.k_proj", true},
-      {R"({"model_type":"llama","mlp_bias":true})", "model.layers.*.mlp.up_proj", true},
-      {R"({"model_type":"gpt2"})", "transformer.h.*.mlp.c_proj", true},
-      {R"({"model_type":"qwen"})", "transformer.h.*.attn.c_attn", true},
-      {R"({"model_type":"qwen","no_bias":true})", "transformer.h.*.mlp.w1", false},
-      {R"({"model_type":"unheard-of"})", "model.layers.*.mlp.gate_proj", false},
-      {R"({"model_type":"unheard-of"})", "model.layers.*.self_attn.q_proj", std::nullopt},
-      {"", "model.layers.*.self_attn.o_proj", false},
-  };
-  for (const BiasVector& vector : vectors) {
-    EXPECT_EQ(HasBias(ReadModelConfig(vector.config), vector.pattern), vector.has) << vector.config << vector.pattern;
-  }
-}
-
 }  // namespace
 }  // namespace gptq_doctor
