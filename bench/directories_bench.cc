@@ -1,7 +1,6 @@
 // What each further model directory costs `check` and `inspect` in one process, from 1 to 10,000.
 //   directories_bench [--quick]
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -14,7 +13,6 @@ namespace gptq_doctor::bench {
 namespace {
 
 constexpr int kRounds = 5;
-constexpr double kDearestToCheapest = 1.2;
 
 std::vector<std::string> Command(const char* name, const std::vector<std::string>& models, size_t count) {
   std::vector<std::string> out = {GPTQ_DOCTOR_BINARY, name, "--format", "json"};
@@ -23,7 +21,7 @@ std::vector<std::string> Command(const char* name, const std::vector<std::string
   return out;
 }
 
-// Between one number and the next, so that start-up drops out. Below 100 directories it is all there is to see.
+// Below 100 directories start-up is all there is to see.
 bool Bench(const char* name, const std::vector<std::string>& models) {
   std::vector<size_t> counts;
   std::vector<std::vector<std::string>> commands;
@@ -32,21 +30,8 @@ bool Bench(const char* name, const std::vector<std::string>& models) {
     commands.push_back(Command(name, models, count));
   }
   RunChild(commands.back());  // fills the page cache
-  const std::vector<ChildRun> runs = RunInTurn(commands, kRounds, 1);
   std::printf("%s, processor time\n", name);
-  double least = 1e300, most = 0;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    PrintRun(std::to_string(counts[i]) + " directories", runs[i]);
-    if (i == 0) continue;
-    const auto more = static_cast<double>(counts[i] - counts[i - 1]);
-    const double each = (runs[i].processor_milliseconds - runs[i - 1].processor_milliseconds) * 1e3 / more;
-    std::printf("  %-36s %9.1f us, %.1f KiB of peak\n", "each beyond the last", each,
-                static_cast<double>(runs[i].peak_kib - runs[i - 1].peak_kib) / more);
-    if (counts[i] < 100) continue;
-    least = std::min(least, each);
-    most = std::max(most, each);
-  }
-  return PrintLimit("dearest : cheapest", most / least, kDearestToCheapest);
+  return PrintSlopes(counts, RunInTurn(commands, kRounds, 1), "directories", 100);
 }
 
 int Run(int argc, char** argv) {

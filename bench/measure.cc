@@ -113,6 +113,25 @@ void PrintRun(const std::string& what, const ChildRun& run) {
               run.processor_milliseconds, static_cast<double>(run.peak_kib) / 1024);
 }
 
+bool PrintSlopes(const std::vector<size_t>& counts, const std::vector<ChildRun>& runs, const std::string& unit,
+                 size_t from) {
+  double least = 1e300, most = 0;
+  int steps = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    PrintRun(std::to_string(counts[i]) + " " + unit, runs[i]);
+    if (i == 0) continue;
+    const auto more = static_cast<double>(counts[i] - counts[i - 1]);
+    const double each = (runs[i].processor_milliseconds - runs[i - 1].processor_milliseconds) * 1e6 / more;
+    std::printf("  %-36s %9.0f ns, %.0f bytes of peak\n", "each beyond the last", each,
+                static_cast<double>(runs[i].peak_kib - runs[i - 1].peak_kib) * 1024 / more);
+    if (counts[i] < from) continue;
+    least = std::min(least, each);
+    most = std::max(most, each);
+    ++steps;
+  }
+  return steps < 2 || PrintLimit("dearest : cheapest", most / least, 1.2);
+}
+
 void MakeModel(const std::filesystem::path& directory, const std::string& kind) {
   RunChild({GPTQ_DOCTOR_MAKE_MODEL, directory.string(), kind});
 }

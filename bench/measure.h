@@ -48,6 +48,10 @@ ChildRun MedianRun(const std::vector<std::string>& arguments, int runs);
 // commands, so that the machine's state moves all of them alike.
 std::vector<ChildRun> RunInTurn(const std::vector<std::vector<std::string>>& commands, int rounds, int repeats);
 void PrintRun(const std::string& what, const ChildRun& run);
+// The runs, of `counts` of `unit` each, and what every further one costs between one run and the next, so that start-up
+// drops out. Whether the dearest is within 1.2 times the cheapest; steps to fewer than `from` do not count.
+bool PrintSlopes(const std::vector<size_t>& counts, const std::vector<ChildRun>& runs, const std::string& unit,
+                 size_t from = 0);
 
 // Makes a model of that kind in a process of its own, so that its memory is not this one's: see make_model.cc.
 void MakeModel(const std::filesystem::path& directory, const std::string& kind);

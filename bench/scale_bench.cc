@@ -2,7 +2,6 @@
 // 1,290,000, whose header is larger than the 100 MB that the reference reader takes.
 //   scale_bench [--quick]
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -15,32 +14,18 @@ namespace gptq_doctor::bench {
 namespace {
 
 constexpr int kRounds = 7, kRepeats = 3;  // of three medians the best counts
-constexpr double kDearestToCheapest = 1.2;
 
 std::vector<std::string> Inspect(const std::filesystem::path& directory) {
   return {GPTQ_DOCTOR_BINARY, "inspect", directory.string()};
 }
 
-// Between one size and the next, so that start-up drops out.
-bool BenchShards(const std::filesystem::path& root, const std::vector<uint64_t>& sizes) {
+bool BenchShards(const std::filesystem::path& root, const std::vector<size_t>& sizes) {
   std::vector<std::vector<std::string>> commands;
-  for (const uint64_t tensors : sizes) {
+  for (const size_t tensors : sizes) {
     MakeModel(root / std::to_string(tensors), std::to_string(tensors));
     commands.push_back(Inspect(root / std::to_string(tensors)));
   }
-  const std::vector<ChildRun> runs = RunInTurn(commands, kRounds, kRepeats);
-  double least = 1e300, most = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    PrintRun(std::to_string(sizes[i]) + " tensors in shards", runs[i]);
-    if (i == 0) continue;
-    const auto more = static_cast<double>(sizes[i] - sizes[i - 1]);
-    const double each = (runs[i].processor_milliseconds - runs[i - 1].processor_milliseconds) * 1e6 / more;
-    std::printf("  %-36s %9.1f ns, %.0f bytes of peak\n", "each beyond the last", each,
-                static_cast<double>(runs[i].peak_kib - runs[i - 1].peak_kib) * 1024 / more);
-    least = std::min(least, each);
-    most = std::max(most, each);
-  }
-  return sizes.size() < 3 || PrintLimit("dearest : cheapest", most / least, kDearestToCheapest);
+  return PrintSlopes(sizes, RunInTurn(commands, kRounds, kRepeats), "tensors in shards");
 }
 
 void BenchOneFile(const std::filesystem::path& root) {

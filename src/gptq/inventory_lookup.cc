@@ -1,19 +1,11 @@
 #include <algorithm>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/inventory.h"
 #include "gptq/suffix_table.h"
 
 namespace gptq_doctor {
-namespace {
-
-std::string_view StemOf(std::string_view name) {
-  const size_t dot = name.rfind('.');
-  return name.substr(0, dot == std::string_view::npos ? 0 : dot);
-}
-
-}  // namespace
-
 const TensorRecord* Inventory::Find(const TensorIndex& tensors, const Module& module, SuffixId suffix) const {
   for (const Component& component : components(module)) {
     if (component.suffix == suffix) return &tensors.at(component.tensor);
@@ -37,7 +29,7 @@ void Inventory::ListPatterns() {
   by_pattern_.reserve(classes.size());
   for (uint32_t id = 0; id < classes.size(); ++id) {
     const std::string_view pattern = classes[id].pattern;
-    by_pattern_.emplace_back(HashName(IsOwn(classes[id]) ? StemOf(pattern) : pattern), id);
+    by_pattern_.emplace_back(HashName(IsOwn(classes[id]) ? ParentPart(pattern) : pattern), id);
   }
   std::ranges::sort(by_pattern_);
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/dotted_name.h"
 #include "gptq/suffix_table.h"
 #include "model/header_layout.h"
 #include "model/name_hash.h"
@@ -145,7 +146,7 @@ class Grouper {
   }
 
   SuffixId InternUnknown(std::string_view name) {
-    std::string_view part = name.substr(name.rfind('.') + 1);  // npos + 1 is the whole name
+    std::string_view part = LastPart(name);
     if (!part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos) part = "*";
     const auto found = unknown_.find(part);
     if (found != unknown_.end()) return found->second;

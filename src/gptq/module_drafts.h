@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bulk_memory.h"
+#include "base/dotted_name.h"
 #include "gptq/form_set.h"
 #include "gptq/inventory.h"
 
@@ -30,10 +31,7 @@ struct ModuleDraft {
   bool own = false;  // the suffix is unknown
   bool irregular = false;
   std::string_view key() const { return {key_data, key_size}; }
-  std::string_view stem() const {
-    const size_t dot = own ? key().rfind('.') : key_size;
-    return key().substr(0, dot == std::string_view::npos ? 0 : dot);
-  }
+  std::string_view stem() const { return own ? ParentPart(key()) : key(); }
 };
 
 struct ModuleDrafts {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/dotted_name.h"
 #include "infer/quantities.h"
 
 namespace gptq_doctor {
@@ -192,7 +193,7 @@ ClassFacts ReadOne(const ModuleTensors& t) {
 }
 
 bool ReadsHidden(std::string_view pattern) {
-  const std::string_view last = pattern.substr(pattern.rfind('.') + 1);
+  const std::string_view last = LastPart(pattern);
   static constexpr std::string_view kNames[] = {"q_proj",          "k_proj",        "v_proj",   "qkv_proj", "gate_proj",
                                                 "up_proj",         "gate_up_proj",  "fc1",      "c_attn",   "c_fc",
                                                 "query_key_value", "dense_h_to_4h", "w1",       "w3",       "wqkv",

@@ -3,6 +3,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/dotted_name.h"
 #include "infer/dynamic_rules.h"
 #include "infer/infer_state.h"
 
@@ -64,7 +65,7 @@ std::optional<bool> SymOf(ZeroKind kind) {
 bool IsOutputHead(std::string_view pattern) {
   static constexpr std::string_view kHeads[] = {"lm_head", "embed_out", "output", "output_layer"};
   return pattern.find('*') == std::string_view::npos &&
-         std::ranges::find(kHeads, pattern.substr(pattern.rfind('.') + 1)) != std::end(kHeads);
+         std::ranges::find(kHeads, LastPart(pattern)) != std::end(kHeads);
 }
 
 void ChooseBase(InferState& s) {

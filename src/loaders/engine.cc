@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "loaders/words.h"
 
 namespace gptq_doctor {
-namespace {
-
-std::string_view ParentOf(std::string_view stem) {
-  const size_t dot = stem.rfind('.');
-  return dot == std::string_view::npos ? std::string_view() : stem.substr(0, dot);
-}
-
-}  // namespace
-
 std::string EngineMethod(const Walk& walk) { return LowerAscii(walk.declared.method); }
 
 bool FitsMarlin(const Walk& walk, std::string* why_not) {
@@ -52,13 +44,13 @@ std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const CountsAsQuan
     std::string seen(one.leaf);
     for (const ClassDigest& other : facts.classes) {
       // Classes of one name hold different layers: each name is looked up once.
-      if (other.fused != one.fused || ParentOf(other.pattern) != ParentOf(one.pattern) || HasWord(seen, other.leaf) ||
-          (!other.gptq && !other.dense_linear))
+      if (other.fused != one.fused || ParentPart(other.pattern) != ParentPart(one.pattern) ||
+          HasWord(seen, other.leaf) || (!other.gptq && !other.dense_linear))
         continue;
       seen += " " + std::string(other.leaf);
       for (const uint32_t number : inventory.members(inventory.classes[one.id])) {
         const std::string_view stem = inventory.modules[number].stem;
-        const std::string parent(ParentOf(stem));
+        const std::string parent(ParentPart(stem));
         const std::string twin = parent + "." + std::string(other.leaf);
         const int64_t found = inventory.FindModule(twin);
         const ClassDigest* digest =
@@ -81,7 +73,7 @@ RankShape ShapeOnRank(const ModelFacts& facts, const ClassDigest& digest, int tp
     // Classes of one name hold different layers: one of each name counts.
     std::string seen(" " + std::string(digest.leaf) + " ");
     for (const ClassDigest& other : facts.classes) {
-      if (other.fused != digest.fused || ParentOf(other.pattern) != ParentOf(digest.pattern)) continue;
+      if (other.fused != digest.fused || ParentPart(other.pattern) != ParentPart(digest.pattern)) continue;
       const std::string leaf = " " + std::string(other.leaf) + " ";
       if (seen.find(leaf) != std::string::npos) continue;
       seen += leaf;
@@ -137,9 +129,7 @@ std::string LeftoverName(std::string_view tensor) {
   if (tensor.starts_with("model.")) tensor.remove_prefix(6);
   const size_t experts = tensor.find(".experts.");
   if (experts == std::string_view::npos) return std::string(tensor);
-  const size_t dot = tensor.rfind('.');
-  const std::string_view leaf = tensor.substr(dot + 1);
-  const std::string_view stem = tensor.substr(0, dot);
+  const std::string_view leaf = LastPart(tensor), stem = ParentPart(tensor);
   const bool down = stem.ends_with("down_proj") || stem.ends_with("w2");
   return std::string(tensor.substr(0, experts)) + ".experts." + (down ? "w2_" : "w13_") + std::string(leaf);
 }

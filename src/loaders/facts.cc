@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/bytes.h"
+#include "base/dotted_name.h"
 #include "memory/weight_table.h"
 #include "model/family_biases.h"
 
@@ -14,11 +15,6 @@ namespace {
 
 bool OneOf(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-std::string_view LastPart(std::string_view stem) {
-  const size_t dot = stem.rfind('.');
-  return dot == std::string_view::npos ? stem : stem.substr(dot + 1);
 }
 
 bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }

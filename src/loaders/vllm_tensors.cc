@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/dotted_name.h"
 #include "loaders/engine.h"
 #include "loaders/families.h"
 #include "loaders/stages.h"
@@ -19,11 +20,11 @@ std::string UnknownName(const Walk& walk, std::string_view tensor) {
   std::string model = walk.facts.class_name;
   if (const size_t at = model.find("ForCausalLM"); at != std::string::npos) model = model.substr(0, at) + "Model";
   if (left.find(".experts.") != std::string::npos) {
-    return "AttributeError: Layer " + left.substr(0, left.rfind('.')) + " has no parameter '" +
-           left.substr(left.rfind('.') + 1) + "' for checkpoint weight '" + std::string(tensor) + "'";
+    return "AttributeError: Layer " + std::string(ParentPart(left)) + " has no parameter '" +
+           std::string(LastPart(left)) + "' for checkpoint weight '" + std::string(tensor) + "'";
   }
-  const std::string layer = left.substr(0, left.rfind('.'));
-  const std::string_view leaf = std::string_view(layer).substr(layer.rfind('.') + 1);
+  const std::string layer(ParentPart(left));
+  const std::string_view leaf = LastPart(layer);
   const bool row = leaf == "down_proj" || leaf == "o_proj" || leaf == "out_proj";
   return "ValueError: There is no module or parameter named '" + left + "' in " + model +
          ". The available parameters belonging to " + layer + " (" + (row ? "RowParallelLinear" : "LinearBase") +

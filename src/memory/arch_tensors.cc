@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <map>
 
+#include "base/dotted_name.h"
 #include "memory/arch_facts.h"
 #include "memory/arith.h"
 
 namespace gptq_doctor {
 namespace {
-
-std::string_view LastPart(std::string_view pattern) {
-  const size_t dot = pattern.rfind('.');
-  return dot == std::string_view::npos ? pattern : pattern.substr(dot + 1);
-}
 
 bool IsAnyOf(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/dotted_name.h"
 #include "memory/weight_table.h"
 
 namespace gptq_doctor {
@@ -51,8 +52,7 @@ WeightRole WeightRoleOf(std::string_view pattern) {
   if (std::any_of(kTowers.begin(), kTowers.end(), [&](std::string_view word) { return Contains(pattern, word); })) {
     return WeightRole::kTower;
   }
-  const size_t dot = pattern.rfind('.');
-  const std::string_view last = dot == std::string_view::npos ? pattern : pattern.substr(dot + 1);
+  const std::string_view last = LastPart(pattern);
   const bool in_layer = Contains(pattern, ".*");
   if (!in_layer && Among(last, kEmbeddings)) return WeightRole::kEmbedding;
   if (!in_layer && Among(last, kHeads)) return WeightRole::kHead;

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <span>
 
+#include "base/dotted_name.h"
+
 namespace gptq_doctor {
 namespace {
 
@@ -90,8 +92,6 @@ constexpr std::string_view kPlainNames[] = {"fc1",           "fc2",   "c_fc",   
 bool IsOneOf(std::string_view word, std::span<const std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
-
-std::string_view LastPart(std::string_view name) { return name.substr(name.rfind('.') + 1); }
 
 bool InAttention(std::string_view name) {
   return name.find("attn") != std::string_view::npos || name.find("attention") != std::string_view::npos;

@@ -34,9 +34,6 @@ std::string PlaceName(const QuantConfigFile& file);
 Observation KeyReport(const QuantConfigFile& file, std::string_view key);
 // What was inferred for a key; null where nothing was.
 const Evidence* EvidenceOf(const Examination& exam, std::string_view key);
-// The part of a name after its last dot, and before it.
-std::string_view LastPart(std::string_view name);
-std::string_view ParentPart(std::string_view name);
 const Module& Representative(const Examination& exam, uint32_t class_id);
 bool IsGptqClass(const Examination& exam, uint32_t class_id);
 // The linear layer that chooses experts.

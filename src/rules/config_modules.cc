@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "gptq/module_pattern.h"

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/module_pattern.h"
 #include "model/sizes.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "rules/checks.h"
 #include "rules/findings.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "infer/unread.h"
 #include "rules/checks.h"

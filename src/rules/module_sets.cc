@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/module_pattern.h"
 #include "rules/checks.h"

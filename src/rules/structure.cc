@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "gptq/packing.h"

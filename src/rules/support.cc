@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/format_table.h"
 #include "rules/checks.h"
@@ -71,16 +72,6 @@ const Evidence* EvidenceOf(const Examination& exam, std::string_view key) {
     if (evidence.key == key) return &evidence;
   }
   return nullptr;
-}
-
-std::string_view LastPart(std::string_view name) {
-  const size_t dot = name.rfind('.');
-  return dot == std::string_view::npos ? name : name.substr(dot + 1);
-}
-
-std::string_view ParentPart(std::string_view name) {
-  const size_t dot = name.rfind('.');
-  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
 }
 
 const Module& Representative(const Examination& exam, uint32_t class_id) {
