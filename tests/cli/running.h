@@ -40,8 +40,11 @@ inline nlohmann::json ReadIndependently(const std::filesystem::path& directory) 
   return nlohmann::json::parse(Slurp(out), nullptr, false);
 }
 
+// A sanitizer reserves terabytes, is slow and has its own stacks. gcc has macros for it, clang features.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;  // a sanitizer reserves terabytes, is slow and has its own stacks
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 #else
 inline constexpr bool kSanitized = false;
 #endif

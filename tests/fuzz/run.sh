@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds the fuzzers and runs them, one a processor. Usage: run.sh MINUTES [TARGET...]
+# Runs the fuzzers, one a processor. Usage: run.sh PROGRAM MINUTES [TARGET...]
 # MINUTES on all processors together, shared by the targets; 0.5 is fine. A target that crashes ends, the others go on;
 # the exit code is then not 0. Corpora grow in build/fuzz/corpus/TARGET from tests/data/fuzz/TARGET and seeds.py; a
 # crash stays in build/fuzz/crashes/. Every run adds a line to build/fuzz/log: target, seconds of processor time,
 # executions, corpus size.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-minutes=${1:?usage: ./dev fuzz MINUTES [TARGET...]}
-shift
+program=$PWD/$1
+minutes=${2:?usage: ./dev fuzz MINUTES [TARGET...]}
+shift 2
 all=$(sed -n 's/^    {"\([a-z_]*\)".*/\1/p' tests/fuzz/fuzz_target.h | tr '\n' ' ')
 targets=${*:-$all}
 for target in $targets; do
@@ -15,14 +16,6 @@ for target in $targets; do
 done
 
 mkdir -p build/fuzz/crashes
-cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_BUILD_TYPE=Debug \
-  -DCMAKE_CXX_FLAGS="-fsanitize=fuzzer-no-link" -DCMAKE_CXX_FLAGS_DEBUG=-O1 \
-  -DGPTQ_DOCTOR_SANITIZE=address,undefined -DGPTQ_DOCTOR_BUILD_TESTS=OFF -DGPTQ_DOCTOR_BUILD_FUZZ=ON \
-  $(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=ccache) >build/fuzz/configure.log
-cmake --build build/fuzz --parallel "$(nproc)" --target fuzzer >build/fuzz/compile.log || {
-  grep -E 'error|FAILED' -A6 build/fuzz/compile.log >&2
-  exit 1
-}
 python3 tests/fuzz/seeds.py build/fuzz/seeds
 
 # run_target TARGET SECONDS
@@ -32,7 +25,7 @@ run_target() {
   local entropic=1  # of a whole directory the bookkeeping of rare features would take most of the time
   case $target in directory | numbers) entropic=0 ;; esac
   mkdir -p "${corpora[@]}"
-  ln -sf tests/fuzz/fuzzer "build/fuzz/fuzz_$target"
+  ln -sf "$program" "build/fuzz/fuzz_$target"
   used=$({ time ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
     "build/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=16384 -timeout=120 -rss_limit_mb=3000 \
     -use_value_profile=$((RANDOM % 2)) -entropic=$entropic -dict=tests/fuzz/json.dict \
@@ -42,6 +35,7 @@ run_target() {
     "corpus of $(find "${corpora[0]}" -type f | wc -l) files, exit $status" | tee -a build/fuzz/log
   [ "$status" -eq 0 ] || { tail -n 30 "$out" >&2; return 1; }
 }
+export program
 export -f run_target
 count=$(wc -w <<<"$targets")
 seconds=$(awk "BEGIN { s = int($minutes * 60 * $(nproc) / $count); print s < 1 ? 1 : s }")

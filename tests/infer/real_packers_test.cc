@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <tuple>
+#include <vector>
 
 #include "gptq/module_pattern.h"
 #include "infer/infer_support.h"
@@ -78,7 +79,7 @@ TEST_P(RealPackers, TheSettingsAreThoseOfThePacker) {
   EXPECT_TRUE(model_->contradictions.empty());
   EXPECT_EQ(ToJson(base().bits), expected_["bits"]);
   EXPECT_EQ(ToJson(base().pack_dtype), expected_["pack_dtype"]);
-  Json sizes = {expected_["group_size"]};
+  std::vector<Json> sizes(1, expected_["group_size"]);
   if (bare())
     sizes.insert(sizes.end(), tensors["group_size_candidates"].begin(), tensors["group_size_candidates"].end());
   EXPECT_NE(std::find(sizes.begin(), sizes.end(), ToJson(base().group_size)), sizes.end()) << ToJson(base().group_size);

@@ -4,7 +4,7 @@ namespace gptq_doctor::testing {
 namespace {
 
 constexpr Severity kError = Severity::kError, kWarning = Severity::kWarning, kNote = Severity::kNote;
-constexpr GptqOptions kG32 = {.group_size = 32};
+const GptqOptions kG32 = {.group_size = 32};
 
 Directory Healthy() { return GoodFiles(); }
 
