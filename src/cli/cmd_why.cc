@@ -54,7 +54,9 @@ class Why : public Command {
  public:
   void Setup(CLI::App& app) override {
     app.add_option("MODEL", models_, "model directories; optional with --symptom or --env");
-    app.add_option("--loader", options_.selectors, "vllm, vllm@0.10, vllm>=0.9 or all (may be repeated; default all)")
+    app.add_option("--loader", options_.selectors,
+                   "vllm, vllm@0.10, vllm>=0.9 or all (comma-separated, may be repeated; default all)")
+        ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--symptom", symptom_, "the message that a loader printed, or \"garbage\" for wrong text");
     env_ =

@@ -34,6 +34,7 @@ TEST_F(WhyCommand, OneLoaderIsAWalkWithItsMessage) {
 
 TEST_F(WhyCommand, AnOptionTakesOneSelectorAndLeavesTheModel) {
   const RunResult run = RunTool({"why", "--loader", "vllm@0.15", "--loader", "exllamav2", sick_.string()});
+  EXPECT_EQ(RunTool({"why", "--loader", "vllm@0.15,exllamav2", sick_.string()}).out, run.out);
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("vllm 0.15"));
   EXPECT_THAT(run.out, HasSubstr("exllamav2"));
