@@ -121,19 +121,23 @@ SymptomVerdict TestActOrder(const ModelFacts& facts, std::string_view) {
 SymptomVerdict TestNumbers(const ModelFacts& facts, std::string_view text) {
   // The sizes, not the axis at the end of the sentence.
   const std::vector<int64_t> numbers = Numbers(text.substr(0, text.find(" at non-singleton")));
-  std::string meanings;
-  int found = 0;
-  for (const int64_t number : numbers) {
-    const std::string meaning = MeaningOf(facts, number);
-    if (meaning.empty() || meanings.find(std::to_string(number) + " is ") != std::string::npos) continue;
-    ++found;
-    meanings += (meanings.empty() ? "" : "; ") + std::to_string(number) + " is " + meaning;
+  std::string meanings, strangers;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (std::find(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(i), numbers[i]) !=
+        numbers.begin() + static_cast<std::ptrdiff_t>(i))
+      continue;
+    const std::string meaning = MeaningOf(facts, numbers[i]);
+    std::string& list = meaning.empty() ? strangers : meanings;
+    list += (list.empty() ? "" : meaning.empty() ? ", " : "; ") + std::to_string(numbers[i]);
+    if (!meaning.empty()) list += " is " + meaning;
   }
-  if (found == 0) {
+  if (meanings.empty()) {
     const std::string ratio = numbers.size() >= 2 ? RatioOf(numbers[0], numbers[1]) : "";
     return {false, "none of these sizes occurs in this directory" + (ratio.empty() ? std::string() : "; " + ratio)};
   }
   if (facts.quantized_modules == 0) return {false, "there are no packed tensors in this directory"};
+  // One size in common can be chance.
+  if (!strangers.empty()) return {std::nullopt, meanings + "; but nothing here is of size " + strangers};
   return {true,
           meanings + ". A program takes packed words for values, or assumes other bits or another layout than these"};
 }

@@ -90,6 +90,9 @@ TEST(Symptoms, NumbersAreLookedUpInTheShapes) {
   EXPECT_NE(packed.front().verdict.evidence.find("6144 is the outputs"), std::string::npos)
       << packed.front().verdict.evidence;
   EXPECT_NE(packed.front().row->meaning.find("Packed words were read as values"), std::string_view::npos);
+  const auto chance = Match(builder, "The size of tensor a (256) must match the size of tensor b (17)");
+  ASSERT_FALSE(chance.empty());
+  EXPECT_EQ(chance.front().verdict.explains, std::nullopt) << chance.front().verdict.evidence;
   const auto foreign = Match(builder, "The size of tensor a (31) must match the size of tensor b (17)");
   ASSERT_FALSE(foreign.empty());
   EXPECT_EQ(foreign.front().verdict.explains, false);
