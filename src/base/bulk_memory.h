@@ -15,7 +15,7 @@
 namespace gptq_doctor {
 
 // Asks for huge pages inside [start, start + bytes), a block that was just allocated and is not yet touched. Does
-// nothing for less than 4 MiB.
+// nothing for less than 1 MiB.
 void AdviseHugePages(void* start, size_t bytes);
 
 // One region, handed out piece by piece and freed as a whole. Reserves addresses; memory is taken by touching it.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "infer/quantities.h"
@@ -12,6 +13,60 @@ constexpr int64_t kPaddedGroups = 3;
 int64_t Entry(std::span<const char> bytes, int entry_bytes, int64_t k) {
   const char* at = bytes.data() + k * entry_bytes;
   return entry_bytes == 8 ? static_cast<int64_t>(LoadLe64(at)) : static_cast<int32_t>(LoadLe32(at));
+}
+
+struct Scanned {
+  int64_t low = 0, high = 0;  // at most and at least 0
+  bool rising = true;
+};
+
+// Two plain loops, which become vector code.
+template <typename Word>
+Scanned Scan(std::span<const char> bytes) {
+  const auto load = [&](size_t k) {
+    Word word;
+    std::memcpy(&word, bytes.data() + k * sizeof(Word), sizeof(Word));
+    return word;
+  };
+  const size_t count = bytes.size() / sizeof(Word);
+  Word low = 0, high = 0, falls = 0;
+  for (size_t k = 0; k < count; ++k) {
+    low = std::min(low, load(k));
+    high = std::max(high, load(k));
+  }
+  for (size_t k = 1; k < count; ++k) falls |= static_cast<Word>(load(k) < load(k - 1));
+  return {low, high, falls == 0};
+}
+
+// Of a rising g_idx, whose entries of one group stand together: the first behind `group`, not before `from`.
+int64_t EndOfGroup(std::span<const char> bytes, int entry_bytes, int64_t from, int64_t features, int64_t group) {
+  int64_t end = features;
+  while (from < end) {
+    const int64_t middle = from + (end - from) / 2;
+    if (Entry(bytes, entry_bytes, middle) <= group) {
+      from = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return end;
+}
+
+// Entries of each group.
+std::vector<int64_t> CountEntries(std::span<const char> bytes, int entry_bytes, int64_t features, int64_t groups,
+                                  bool rising) {
+  std::vector<int64_t> counts(static_cast<size_t>(groups), 0);
+  if (!rising) {
+    for (int64_t k = 0; k < features; ++k) ++counts[static_cast<size_t>(Entry(bytes, entry_bytes, k))];
+    return counts;
+  }
+  int64_t begin = 0;
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t end = EndOfGroup(bytes, entry_bytes, begin, features, group);
+    counts[static_cast<size_t>(group)] = end - begin;
+    begin = end;
+  }
+  return counts;
 }
 
 // The size that the full groups have: the largest where all but one share it, else the most common.
@@ -77,15 +132,7 @@ const char* ToString(GIdxKind kind) {
 GIdxReport ReadGIdx(std::span<const char> bytes, int entry_bytes, int64_t groups) {
   GIdxReport report;
   const auto features = static_cast<int64_t>(bytes.size()) / entry_bytes;
-  int64_t low = 0, high = 0, previous = 0;
-  bool rising = true;
-  for (int64_t k = 0; k < features; ++k) {
-    const int64_t group = Entry(bytes, entry_bytes, k);
-    low = std::min(low, group);
-    high = std::max(high, group);
-    rising &= group >= previous;
-    previous = group;
-  }
+  const auto [low, high, rising] = entry_bytes == 8 ? Scan<int64_t>(bytes) : Scan<int32_t>(bytes);
   if (low < 0 || high >= groups) {
     for (int64_t k = 0; k < features; ++k) {
       const int64_t group = Entry(bytes, entry_bytes, k);
@@ -104,8 +151,7 @@ GIdxReport ReadGIdx(std::span<const char> bytes, int entry_bytes, int64_t groups
   }
   report.kind = rising ? GIdxKind::kSequential : GIdxKind::kActOrder;
   if (groups > features) return report;
-  std::vector<int64_t> counts(static_cast<size_t>(groups), 0);
-  for (int64_t k = 0; k < features; ++k) ++counts[static_cast<size_t>(Entry(bytes, entry_bytes, k))];
+  std::vector<int64_t> counts = CountEntries(bytes, entry_bytes, features, groups, rising);
   if (rising) {
     // Trailing groups that padding left behind do not blur the size of the others.
     size_t used = counts.size();

@@ -1,6 +1,7 @@
 #include "loaders/engine.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/dotted_name.h"
@@ -36,6 +37,17 @@ bool FitsMarlin(const Walk& walk, std::string* why_not) {
   return true;
 }
 
+namespace {
+
+// The module of that name. Classes that are fused hold the same layers in the same order as a rule, so that it stands
+// at `place` of the other class.
+int64_t FindTwin(const Inventory& inventory, std::span<const uint32_t> others, size_t place, std::string_view twin) {
+  if (place < others.size() && inventory.modules[others[place]].stem == twin) return others[place];
+  return inventory.FindModule(twin);
+}
+
+}  // namespace
+
 std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const CountsAsQuantized& counts) {
   const Inventory& inventory = facts.exam->inventory;
   std::optional<FusedMix> first;
@@ -48,16 +60,18 @@ std::optional<FusedMix> FindFusedMix(const ModelFacts& facts, const CountsAsQuan
           HasWord(seen, other.leaf) || (!other.gptq && !other.dense_linear))
         continue;
       seen += " " + std::string(other.leaf);
-      for (const uint32_t number : inventory.members(inventory.classes[one.id])) {
-        const std::string_view stem = inventory.modules[number].stem;
-        const std::string parent(ParentPart(stem));
-        const std::string twin = parent + "." + std::string(other.leaf);
-        const int64_t found = inventory.FindModule(twin);
+      const auto members = inventory.members(inventory.classes[one.id]);
+      const auto others = inventory.members(inventory.classes[other.id]);
+      std::string twin;
+      for (size_t place = 0; place < members.size(); ++place) {
+        const std::string_view stem = inventory.modules[members[place]].stem, parent = ParentPart(stem);
+        twin.assign(parent).append(".").append(other.leaf);
+        const int64_t found = FindTwin(inventory, others, place, twin);
         const ClassDigest* digest =
             found < 0 ? nullptr : &facts.classes[inventory.modules[static_cast<size_t>(found)].class_id];
         if (!counts(&one, stem) || counts(digest, twin)) continue;
         const FusedMix mix{LayerNumber(stem, one.block_prefix), one.leaf, other.leaf,
-                           parent + "." + std::string(one.fused)};
+                           std::string(parent) + "." + std::string(one.fused)};
         // Engines build layer by layer, the attention first.
         if (!first || mix.layer < first->layer || (mix.layer == first->layer && one.fused == "qkv_proj")) first = mix;
         break;

@@ -124,9 +124,10 @@ void FindingSink::AddOne(const Rule& rule, Observation report) {
 
 Finding FindingSink::Finish(Pending& pending) {
   Observation& report = pending.report;
-  std::sort(report.names.begin(), report.names.end(),
-            [](const std::string& a, const std::string& b) { return NaturalLess(a, b); });
-  if (report.names.size() > kShownNames) report.names.resize(kShownNames);
+  const size_t shown = std::min<size_t>(report.names.size(), kShownNames);
+  std::partial_sort(report.names.begin(), report.names.begin() + static_cast<std::ptrdiff_t>(shown), report.names.end(),
+                    [](const std::string& a, const std::string& b) { return NaturalLess(a, b); });
+  report.names.resize(shown);
   std::sort(pending.patterns.begin(), pending.patterns.end(),
             [](const std::string& a, const std::string& b) { return NaturalLess(a, b); });
 
