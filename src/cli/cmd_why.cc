@@ -55,7 +55,7 @@ class Why : public Command {
   void Setup(CLI::App& app) override {
     app.add_option("MODEL", models_, "model directories; optional with --symptom or --env");
     app.add_option("--loader", options_.selectors,
-                   "vllm, vllm@0.10, vllm>=0.9 or all (comma-separated, may be repeated; default all)")
+                   "vllm, vllm@0.10, vllm>=0.9,<0.15 or all (comma-separated, may be repeated; default all)")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--symptom", symptom_, "the message that a loader printed, or \"garbage\" for wrong text");
@@ -114,6 +114,8 @@ class Why : public Command {
     Result<ReadModel> model = OpenAndRead(session, path, options);
     if (!model) return model.error();
     const Examination& exam = *model->exam;
+    if (!exam.options.only_file.empty())
+      return Error{ErrorKind::kUsage, path, "loaders take whole models, and so does why: give its directory"};
     Answer answer;
     answer.diagnosis = Diagnose(exam);
     answer.diagnosis.path = path;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 
 #include "base/text.h"
@@ -34,9 +35,11 @@ struct Selector {
   int parts = 0;
 };
 
+constexpr std::string_view kOperators = "@<>=";
+
 // "vllm", "vllm@0.10", "vllm==0.10", "vllm>=0.9", "vllm<0.9".
 bool ParseSelector(std::string_view text, Selector* selector) {
-  const size_t at = text.find_first_of("@<>=");
+  const size_t at = text.find_first_of(kOperators);
   selector->loader = std::string(text.substr(0, at));
   if (at == std::string_view::npos) return true;
   size_t end = at;
@@ -88,9 +91,45 @@ Error Unknown(std::string_view text, std::string_view loader) {
   for (const Profile* row : AllProfiles()) names.push_back(row->loader);
   names.push_back("all");
   const std::string nearest = Nearest(loader, names);
-  std::string message = "no loader is called " + EscapeTerminal(text);
+  std::string message = "no loader is called '" + EscapeTerminal(text) + "'";
   message += nearest.empty() ? "; known are " + Known() : "; did you mean " + nearest + "?";
   return {ErrorKind::kUsage, "", std::move(message)};
+}
+
+// "<0.15": what is left out is the loader of the selector before it.
+bool IsBound(std::string_view text) { return !text.empty() && kOperators.find(text.front()) != std::string_view::npos; }
+
+// A selector and further bounds: the rows that satisfy all.
+Result<std::vector<size_t>> Select(std::span<const std::string> parts) {
+  std::vector<Selector> bounds;
+  for (const std::string& text : parts) {
+    Selector& bound = bounds.emplace_back();
+    if (!ParseSelector(text, &bound)) {
+      return Error{ErrorKind::kUsage, "",
+                   EscapeTerminal(text) + " is no loader selector; write vllm, vllm@0.10, vllm>=0.9,<0.15 or all"};
+    }
+  }
+  const std::string& loader = bounds.front().loader;
+  std::vector<size_t> rows;
+  std::string versions;
+  const auto all = AllProfiles();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i]->loader != loader) continue;
+    versions += (versions.empty() ? "" : "; ") + std::string(all[i]->versions);
+    bool every = true;
+    for (size_t k = 0; k < bounds.size() && every; ++k) {
+      const bool named = bounds[k].op == "@" && parts[k].substr(parts[k].find_first_of("@=") + 1) == all[i]->version;
+      every = named || Selects(bounds[k], *all[i]);
+    }
+    if (every) rows.push_back(i);
+  }
+  if (versions.empty()) return Unknown(parts.front(), loader);
+  if (rows.empty()) {
+    std::string asked;
+    for (const std::string& text : parts) asked += (asked.empty() ? "" : ",") + text;
+    return Error{ErrorKind::kUsage, "", "nothing is known of " + EscapeTerminal(asked) + "; known are " + versions};
+  }
+  return rows;
 }
 
 }  // namespace
@@ -132,33 +171,19 @@ std::span<const Profile* const> AllProfiles() {
 Result<std::vector<const Profile*>> SelectProfiles(const std::vector<std::string>& selectors) {
   const auto all = AllProfiles();
   std::vector<bool> taken(all.size(), false);
-  for (const std::string& text : selectors) {
-    if (text == "all") {
+  for (size_t at = 0; at < selectors.size();) {
+    if (selectors[at] == "all") {
       taken.assign(all.size(), true);
+      ++at;
       continue;
     }
-    Selector selector;
-    if (!ParseSelector(text, &selector)) {
-      return Error{ErrorKind::kUsage, "",
-                   EscapeTerminal(text) + " is no loader selector; write vllm, vllm@0.10, vllm>=0.9 or all"};
-    }
-    bool known = false, any = false;
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i]->loader != selector.loader) continue;
-      known = true;
-      const bool named = selector.op == "@" && text.substr(text.find_first_of("@=") + 1) == all[i]->version;
-      if (!named && !Selects(selector, *all[i])) continue;
-      any = true;
-      taken[i] = true;
-    }
-    if (!known) return Unknown(text, selector.loader);
-    if (!any) {
-      std::string versions;
-      for (const Profile* row : all) {
-        if (row->loader == selector.loader) versions += (versions.empty() ? "" : "; ") + std::string(row->versions);
-      }
-      return Error{ErrorKind::kUsage, "", "nothing is known of " + EscapeTerminal(text) + "; known are " + versions};
-    }
+    // "vllm>=0.9" and, because lists are separated as ranges are, "<0.15" behind it.
+    size_t end = at + 1;
+    while (end < selectors.size() && IsBound(selectors[end])) ++end;
+    const Result<std::vector<size_t>> found = Select(std::span(selectors).subspan(at, end - at));
+    if (!found) return found.error();
+    for (const size_t row : *found) taken[row] = true;
+    at = end;
   }
   std::vector<const Profile*> rows;
   for (size_t i = 0; i < all.size(); ++i) {

@@ -40,6 +40,12 @@ TEST_F(WhyCommand, AnOptionTakesOneSelectorAndLeavesTheModel) {
   EXPECT_THAT(run.out, HasSubstr("exllamav2"));
 }
 
+TEST_F(WhyCommand, ASingleFileIsNoModelToLoad) {
+  const RunResult run = RunTool({"why", (healthy_ / "model.safetensors").string()});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("give its directory"));
+}
+
 TEST_F(WhyCommand, SeveralLoadersAreAMatrixWorstFirst) {
   const RunResult run = RunTool({"why", sick_.string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;

@@ -28,6 +28,8 @@ TEST(Selectors, NameVersionAndRange) {
   EXPECT_EQ(Names({"vllm@0.15"}), Strings{"vllm@0.15"});
   EXPECT_EQ(Names({"vllm@main"}), Strings{"vllm@main"});
   EXPECT_EQ(Names({"vllm>=0.9"}), (Strings{"vllm@0.9", "vllm@0.10", "vllm@0.15", "vllm@main"}));
+  EXPECT_EQ(Names({"vllm>=0.9", "<0.15"}), (Strings{"vllm@0.9", "vllm@0.10", "vllm@0.15"}));  // 0.11 to 0.14 too
+  EXPECT_EQ(Names({"vllm>=0.9", "<0.10", "exllamav2"}), (Strings{"vllm@0.9", "exllamav2@0.3"}));
   EXPECT_EQ(Names({"vllm<0.9"}), (Strings{"vllm@0.2", "vllm@0.6", "vllm@0.7"}));
   EXPECT_EQ(Names({"autogptq@0.7.1"}), Strings{"autogptq@0.7.1"});
   EXPECT_EQ(Names({"autogptq@0.4.2"}), Strings{"autogptq@0.4"});
@@ -45,6 +47,11 @@ TEST(Selectors, UnknownOnesSayWhatIsNear) {
   EXPECT_EQ(rows.error().kind, ErrorKind::kUsage);
   EXPECT_NE(rows.error().message.find("did you mean vllm?"), std::string::npos) << rows.error().message;
   EXPECT_FALSE(SelectProfiles({"vllm@"}).ok());
+  EXPECT_FALSE(SelectProfiles({"<0.15"}).ok());
+  EXPECT_FALSE(SelectProfiles({""}).ok());
+  EXPECT_FALSE(SelectProfiles({"vllm>=0.9", "<x"}).ok());
+  EXPECT_NE(SelectProfiles({"vllm>=0.15", "<0.9"}).error().message.find("nothing is known of vllm>=0.15,<0.9"),
+            std::string::npos);
   EXPECT_FALSE(SelectProfiles({"vllm@abc"}).ok());
   EXPECT_FALSE(SelectProfiles({"autogptq@0.1"}).ok());
   EXPECT_FALSE(CheckSimulateOptions({.tp = 0}).ok());
