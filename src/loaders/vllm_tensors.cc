@@ -126,161 +126,195 @@ bool CheckLmHead(Walk& walk, const ClassDigest& digest, bool* skip) {
   return true;
 }
 
-}  // namespace
+// Plain layers were built: the first packed tensor has no place in them.
+bool CheckPlainModel(Walk& walk) {
+  if (walk.facts.quantized_modules == 0) return CheckForeign(walk);
+  walk.Remedy(kFixCommand);
+  const std::string why = walk.dense_why.empty() ? "config.json has no quantization_config" : walk.dense_why;
+  return RejectLeftover(walk, "stops at the first packed tensor: " + why + ", so plain layers were built",
+                        walk.facts.first_tensor);
+}
 
-bool StageVllmTensors(Walk& walk) {
+// What a check says of one class of layers.
+enum class Next { kLookOn, kNextClass, kStop };
+
+Next StopIf(bool go_on) { return go_on ? Next::kNextClass : Next::kStop; }
+
+Next CheckUnknownLayer(Walk& walk, size_t at) {
+  const ClassDigest& digest = walk.facts.classes[at];
+  if (digest.gptq) {
+    const DynamicEffect& effect = walk.facts.EffectsOf(*walk.declared.Find("dynamic"), NameStyle::kEngines)[at];
+    if (!effect.unknown) {
+      const std::string stem(effect.first_excluded);
+      return StopIf(RejectLeftover(walk,
+                                   "stops: a rule of dynamic builds " + stem + " plain, the files hold it quantized",
+                                   stem + (digest.g_idx != nullptr ? ".g_idx" : ".qweight")));
+    }
+  }
+  walk.Degrade(Outcome::kUnknown, "modules",
+               "cannot tell which layers of " + std::string(digest.pattern) + " become quantized",
+               walk.profile.modules.source);
+  return Next::kNextClass;
+}
+
+// Plain in the files, built as a quantized layer.
+bool RejectPlainLayer(Walk& walk, const ClassDigest& digest) {
+  const std::string pattern(digest.pattern);
+  const int64_t g = walk.declared.group_size;
+  if (digest.leaf == "score" && walk.declared.bits > 0 && digest.out_features % (32 / walk.declared.bits) != 0) {
+    return walk.Rejects("kernel",
+                        "stops: " + pattern + " is built quantized and its " + std::to_string(digest.out_features) +
+                            " outputs are no multiple of the pack factor",
+                        kGptq,
+                        "ValueError: The output size is not aligned with the quantized weight shape. This can be "
+                        "caused by too large tensor parallel size.");
+  }
+  if (digest.part == Part::kVision && g > 0 && digest.in_features % g != 0) {
+    return walk.Rejects("kernel",
+                        "stops: " + pattern + " is plain in the files, but is built quantized and its " +
+                            std::to_string(digest.in_features) + " inputs are no multiple of group_size",
+                        kGptq,
+                        "ValueError: The input size is not aligned with the quantized weight shape. This can be "
+                        "caused by too large tensor parallel size.");
+  }
+  return walk.Rejects("tensors", "stops: " + pattern + " is plain in the files and quantized in this loader",
+                      walk.profile.tensors.source, UnknownName(walk, std::string(digest.stem) + ".weight"));
+}
+
+// The kind of layer that was built against the kind that the files hold; kLookOn where both are quantized.
+Next CheckKind(Walk& walk, size_t at) {
+  const ClassDigest& digest = walk.facts.classes[at];
+  const Built built = walk.built[at];
+  if (built == Built::kNothing && !digest.gptq) return Next::kNextClass;
+  if (built == Built::kUnknown) return CheckUnknownLayer(walk, at);
+  if (digest.part == Part::kLmHead && digest.gptq) {
+    bool skip = false;
+    if (!CheckLmHead(walk, digest, &skip)) return Next::kStop;
+    if (skip && !walk.declared.lm_head) return Next::kNextClass;
+  }
+  if (digest.gptq && built == Built::kDense) {
+    if (digest.part == Part::kRouter)
+      walk.Remedy("vLLM 0.11 or later reads from the tensors which layers are quantized");
+    return StopIf(RejectLeftover(
+        walk, "stops: " + std::string(digest.pattern) + " is quantized in the files and plain in this loader",
+        FirstTensorOf(digest)));
+  }
+  if (digest.dense_linear && built == Built::kQuantized) return StopIf(RejectPlainLayer(walk, digest));
+  return digest.gptq && built == Built::kQuantized ? Next::kLookOn : Next::kNextClass;
+}
+
+// The tensors that a quantized layer must have, and must not.
+bool CheckParts(Walk& walk, const ClassDigest& digest) {
+  const std::string pattern(digest.pattern);
+  const std::string_view source = walk.profile.tensors.source;
+  if (digest.qweight == nullptr || digest.scales == nullptr ||
+      (digest.qzeros == nullptr && walk.kernel != nullptr && walk.kernel->zeros != Zeros::kUnused)) {
+    walk.Degrade(
+        Outcome::kGarbage, "tensors",
+        Modules(digest.count) + " lack packed tensors (" + pattern + "): they stay uninitialised, nothing checks",
+        source);
+  }
+  if (digest.g_idx == nullptr && walk.declared.desc_act) {
+    walk.Degrade(Outcome::kGarbage, "tensors",
+                 "desc_act is true but " + pattern + " has no g_idx: the index stays uninitialised, garbage or a crash",
+                 source);
+  }
+  if (digest.weight != nullptr) {
+    return RejectLeftover(walk, "stops: " + pattern + " has both a packed and a plain weight", digest.weight->name());
+  }
+  if (digest.bits == 3 && Upto10(walk)) {
+    return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
+                        kGptq, "AssertionError");
+  }
+  if (digest.bias_expected == true && digest.bias == nullptr) {
+    walk.Degrade(
+        Outcome::kGarbage, "tensors",
+        "the architecture has a bias in " + pattern + ", the files do not: it stays uninitialised, nothing checks",
+        source);
+  }
+  return true;
+}
+
+// Shapes of the files against those of the declared settings, by the copying rules.
+bool CheckShapes(Walk& walk, size_t at) {
+  const ClassDigest& digest = walk.facts.classes[at];
+  const std::string pattern(digest.pattern);
+  const std::string_view source = walk.profile.tensors.source;
+  const std::vector<LayerSettings> settings = EngineSettingsOf(walk, at);
+  if (settings.empty()) {
+    walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
+    return true;
+  }
+  const Copied copied = CopyOf(walk, digest, settings);
+  if (digest.part == Part::kExpert && walk.profile.since >= Version{0, 10, 0}) return CopyExpert(walk, digest, copied);
+  const std::string expected = std::to_string(copied.expected), stored = std::to_string(copied.stored);
+  switch (copied.result) {
+    case CopyResult::kFits:
+      return true;
+    case CopyResult::kSilentCut:
+      walk.Degrade(Outcome::kGarbage, "tensors",
+                   pattern + " has " + stored + " rows where " + expected + " are expected: cut without a message",
+                   source);
+      return true;
+    case CopyResult::kTooFewRows:
+      walk.Remedy(kFixCommand);
+      return walk.Rejects(
+          "tensors", "stops: " + pattern + " has fewer rows than the declared settings give", source,
+          "RuntimeError: start (0) + length (" + expected + ") exceeds dimension size (" + stored + ").");
+    case CopyResult::kColumnAssert:
+      break;
+  }
+  walk.Remedy(kFixCommand);
+  return walk.Rejects("tensors",
+                      "stops: the shapes of " + pattern + " are not those of the declared bits and group_size", source,
+                      "AssertionError");
+}
+
+bool CheckClasses(Walk& walk) {
   const ModelFacts& facts = walk.facts;
-  if (walk.dense_model) {
-    if (facts.quantized_modules == 0) return CheckForeign(walk);
-    walk.Remedy(kFixCommand);
-    const std::string why = walk.dense_why.empty() ? "config.json has no quantization_config" : walk.dense_why;
-    return RejectLeftover(walk, "stops at the first packed tensor: " + why + ", so plain layers were built",
-                          facts.first_tensor);
-  }
-  if (facts.quantized_modules == 0 && !CheckForeign(walk)) return false;
-  if (!facts.config_clash.empty()) {
-    walk.Remedy("use the config.json that belongs to these weights");
-    return walk.Rejects("tensors", "stops: " + facts.config_clash, walk.profile.tensors.source, "AssertionError");
-  }
-  if (Upto06(walk) && !CheckOldLoops(walk)) return false;
   // In the order of names, as the loop meets them.
   std::vector<size_t> order(facts.classes.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return facts.classes[a].stem < facts.classes[b].stem; });
-  for (const size_t i : order) {
-    const ClassDigest& digest = facts.classes[i];
-    const std::string_view source = walk.profile.tensors.source;
-    if (walk.built[i] == Built::kNothing && !digest.gptq) continue;
-    if (walk.built[i] == Built::kUnknown && digest.gptq) {
-      const DynamicEffect& effect = facts.EffectsOf(*walk.declared.Find("dynamic"), NameStyle::kEngines)[i];
-      if (!effect.unknown) {
-        const std::string stem(effect.first_excluded);
-        return RejectLeftover(walk, "stops: a rule of dynamic builds " + stem + " plain, the files hold it quantized",
-                              stem + (digest.g_idx != nullptr ? ".g_idx" : ".qweight"));
-      }
-    }
-    if (walk.built[i] == Built::kUnknown) {
-      walk.Degrade(Outcome::kUnknown, "modules",
-                   "cannot tell which layers of " + std::string(digest.pattern) + " become quantized",
-                   walk.profile.modules.source);
-      continue;
-    }
-    if (digest.part == Part::kLmHead && digest.gptq) {
-      bool skip = false;
-      if (!CheckLmHead(walk, digest, &skip)) return false;
-      if (skip && !walk.declared.lm_head) continue;
-    }
-    if (digest.gptq && walk.built[i] == Built::kDense) {
-      if (digest.part == Part::kRouter)
-        walk.Remedy("vLLM 0.11 or later reads from the tensors which layers are quantized");
-      return RejectLeftover(
-          walk, "stops: " + std::string(digest.pattern) + " is quantized in the files and plain in this loader",
-          FirstTensorOf(digest));
-    }
-    if (digest.dense_linear && walk.built[i] == Built::kQuantized) {
-      const int64_t g = walk.declared.group_size;
-      if (digest.leaf == "score" && walk.declared.bits > 0 && digest.out_features % (32 / walk.declared.bits) != 0) {
-        return walk.Rejects("kernel",
-                            "stops: " + std::string(digest.pattern) + " is built quantized and its " +
-                                std::to_string(digest.out_features) + " outputs are no multiple of the pack factor",
-                            kGptq,
-                            "ValueError: The output size is not aligned with the quantized weight shape. This can be "
-                            "caused by too large tensor parallel size.");
-      }
-      if (digest.part == Part::kVision && g > 0 && digest.in_features % g != 0) {
-        return walk.Rejects("kernel",
-                            "stops: " + std::string(digest.pattern) +
-                                " is plain in the files, but is built quantized and its " +
-                                std::to_string(digest.in_features) + " inputs are no multiple of group_size",
-                            kGptq,
-                            "ValueError: The input size is not aligned with the quantized weight shape. This can be "
-                            "caused by too large tensor parallel size.");
-      }
-      std::string left = LeftoverName(std::string(digest.stem) + ".weight");
-      return walk.Rejects(
-          "tensors", "stops: " + std::string(digest.pattern) + " is plain in the files and quantized in this loader",
-          source, UnknownName(walk, std::string(digest.stem) + ".weight"));
-    }
-    if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
-    if (digest.qweight == nullptr || digest.scales == nullptr ||
-        (digest.qzeros == nullptr && walk.kernel != nullptr && walk.kernel->zeros != Zeros::kUnused)) {
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   Modules(digest.count) + " lack packed tensors (" + std::string(digest.pattern) +
-                       "): they stay uninitialised, nothing checks",
-                   source);
-    }
-    if (digest.g_idx == nullptr && walk.declared.desc_act) {
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   "desc_act is true but " + std::string(digest.pattern) +
-                       " has no g_idx: the index stays uninitialised, garbage or a crash",
-                   source);
-    }
-    if (digest.weight != nullptr) {
-      return RejectLeftover(walk, "stops: " + std::string(digest.pattern) + " has both a packed and a plain weight",
-                            digest.weight->name());
-    }
-    if (digest.bits == 3 && Upto10(walk)) {
-      return walk.Rejects("tensors",
-                          "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ", kGptq,
-                          "AssertionError");
-    }
-    if (digest.bias_expected == true && digest.bias == nullptr) {
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   "the architecture has a bias in " + std::string(digest.pattern) +
-                       ", the files do not: it stays uninitialised, nothing checks",
-                   source);
-    }
-    const std::vector<LayerSettings> settings = EngineSettingsOf(walk, i);
-    if (settings.empty()) {
-      walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
-      continue;
-    }
-    const Copied copied = CopyOf(walk, digest, settings);
-    if (digest.part == Part::kExpert && walk.profile.since >= Version{0, 10, 0}) {
-      if (!CopyExpert(walk, digest, copied)) return false;
-      continue;
-    }
-    const int64_t expected = copied.expected, stored = copied.stored;
-    switch (copied.result) {
-      case CopyResult::kFits:
-        break;
-      case CopyResult::kSilentCut:
-        walk.Degrade(Outcome::kGarbage, "tensors",
-                     std::string(digest.pattern) + " has " + std::to_string(stored) + " rows where " +
-                         std::to_string(expected) + " are expected: cut without a message",
-                     source);
-        break;
-      case CopyResult::kTooFewRows:
-        walk.Remedy(kFixCommand);
-        return walk.Rejects("tensors",
-                            "stops: " + std::string(digest.pattern) + " has fewer rows than the declared settings give",
-                            source,
-                            "RuntimeError: start (0) + length (" + std::to_string(expected) +
-                                ") exceeds dimension size (" + std::to_string(stored) + ").");
-      case CopyResult::kColumnAssert:
-        walk.Remedy(kFixCommand);
-        return walk.Rejects("tensors",
-                            "stops: the shapes of " + std::string(digest.pattern) +
-                                " are not those of the declared bits and group_size",
-                            source, "AssertionError");
-    }
+  for (const size_t at : order) {
+    const Next next = CheckKind(walk, at);
+    if (next == Next::kStop) return false;
+    if (next == Next::kLookOn && !(CheckParts(walk, facts.classes[at]) && CheckShapes(walk, at))) return false;
   }
-  CheckAbsent(walk, "uninitialised memory, nothing checks");
+  return true;
+}
+
+bool CheckLayerCount(Walk& walk) {
   const auto& layers = walk.exam.configs.model.num_hidden_layers;
-  if (layers && facts.layers > *layers && walk.exam.configs.model.Find("num_nextn_predict_layers") == nullptr) {
-    walk.Remedy("use the config.json that belongs to these weights");
-    return RejectLeftover(
-        walk,
-        "stops: config.json has " + std::to_string(*layers) + " layers, the files have " + std::to_string(facts.layers),
-        "model.layers." + std::to_string(*layers) + ".mlp.down_proj.g_idx");
-  }
-  if (layers && facts.layers > 0 && facts.layers < *layers) {
-    walk.Degrade(Outcome::kGarbage, "tensors",
-                 "config.json has " + std::to_string(*layers) + " layers, the files have " +
-                     std::to_string(facts.layers) + ": the missing ones stay uninitialised, nothing checks",
+  const int64_t stored = walk.facts.layers;
+  if (!layers || stored <= 0 || stored == *layers) return true;
+  const std::string difference =
+      "config.json has " + std::to_string(*layers) + " layers, the files have " + std::to_string(stored);
+  if (stored < *layers) {
+    walk.Degrade(Outcome::kGarbage, "tensors", difference + ": the missing ones stay uninitialised, nothing checks",
                  walk.profile.tensors.source);
+    return true;
   }
+  if (walk.exam.configs.model.Find("num_nextn_predict_layers") != nullptr) return true;
+  walk.Remedy("use the config.json that belongs to these weights");
+  return RejectLeftover(walk, "stops: " + difference,
+                        "model.layers." + std::to_string(*layers) + ".mlp.down_proj.g_idx");
+}
+
+}  // namespace
+
+bool StageVllmTensors(Walk& walk) {
+  if (walk.dense_model) return CheckPlainModel(walk);
+  if (walk.facts.quantized_modules == 0 && !CheckForeign(walk)) return false;
+  if (!walk.facts.config_clash.empty()) {
+    walk.Remedy("use the config.json that belongs to these weights");
+    return walk.Rejects("tensors", "stops: " + walk.facts.config_clash, walk.profile.tensors.source, "AssertionError");
+  }
+  if (Upto06(walk) && !CheckOldLoops(walk)) return false;
+  if (!CheckClasses(walk)) return false;
+  CheckAbsent(walk, "uninitialised memory, nothing checks");
+  if (!CheckLayerCount(walk)) return false;
   walk.Step("tensors", "every packed tensor has a place", walk.profile.tensors.source);
   return true;
 }
