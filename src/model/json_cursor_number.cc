@@ -9,6 +9,57 @@ namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
+// What was read of a number: significand * 10^exponent. Follows serde_json 1.0.87 de.rs (parse_integer to
+// f64_from_parts), so that the same spellings overflow.
+struct Decimal {
+  uint64_t significand = 0;
+  int64_t exponent = 0;  // a header is shorter than 2^63 digits
+  bool full = false;     // further digits no longer fit the significand
+
+  bool Take(char c) {
+    uint64_t next = 0;
+    if (full || __builtin_mul_overflow(significand, uint64_t{10}, &next) ||
+        __builtin_add_overflow(next, static_cast<uint64_t>(c - '0'), &next))
+      return false;
+    significand = next;
+    return true;
+  }
+  const char* TakeWhole(const char* at) {
+    for (; IsDigit(*at); ++at) {
+      if (!Take(*at)) full = true, ++exponent;
+    }
+    return at;
+  }
+  const char* TakeFraction(const char* at) {
+    full = false;
+    for (; IsDigit(*at); ++at) {
+      if (Take(*at))
+        --exponent;
+      else
+        full = true;
+    }
+    return at;
+  }
+  // The digits behind "e" and its sign. False where no double holds the number.
+  bool TakeExponent(const char*& at, bool negative) {
+    int64_t written = 0;
+    for (; IsDigit(*at); ++at) {
+      if (written < 100'000'000'000) written = written * 10 + (*at - '0');
+    }
+    if (!negative && written > INT32_MAX && significand != 0) return false;
+    exponent += negative ? -written : written;
+    return true;
+  }
+  bool FitsDouble() const {
+    if (significand == 0 || exponent <= 0) return true;
+    if (exponent > 308) return false;
+    const std::string ten = "1e" + std::to_string(exponent);
+    double power = 0;
+    std::from_chars(ten.data(), ten.data() + ten.size(), power);
+    return static_cast<double>(significand) * power <= std::numeric_limits<double>::max();
+  }
+};
+
 }  // namespace
 
 bool JsonCursor::NumberOutOfRange(const char* at) {
@@ -16,77 +67,36 @@ bool JsonCursor::NumberOutOfRange(const char* at) {
   return false;
 }
 
-// Follows serde_json 1.0.87 de.rs (parse_integer .. f64_from_parts) so that the same spellings overflow.
 bool JsonCursor::ReadNumber(std::string_view* spelling) {
   const char* const start = p;
-  const char* at = p;
-  if (*at == '-') ++at;
-  if (!IsDigit(*at)) {
-    Fail(start, Concat({"expected a value, found ", Describe(at)}));
-    return false;
-  }
-  uint64_t significand = 0;
-  int64_t exponent = 0;  // of ten; a header is shorter than 2^63 digits
-  bool full = false;     // further digits no longer fit the significand
-  const auto take = [&](char c) {
-    uint64_t next = 0;
-    if (!full && !__builtin_mul_overflow(significand, uint64_t{10}, &next) &&
-        !__builtin_add_overflow(next, static_cast<uint64_t>(c - '0'), &next)) {
-      significand = next;
-      return true;
-    }
+  const auto fail = [&](std::string what) {
+    Fail(start, std::move(what));
     return false;
   };
+  const char* at = p;
+  if (*at == '-') ++at;
+  if (!IsDigit(*at)) return fail(Concat({"expected a value, found ", Describe(at)}));
+  Decimal number;
   if (*at == '0') {
-    ++at;
-    if (IsDigit(*at)) {
-      Fail(start, "a number with a leading zero");
-      return false;
-    }
+    if (IsDigit(*++at)) return fail("a number with a leading zero");
   } else {
-    for (; IsDigit(*at); ++at) {
-      if (!take(*at)) full = true, ++exponent;
-    }
+    at = number.TakeWhole(at);
   }
-  bool is_float = full;
-  full = false;
+  bool is_float = number.full;
   if (*at == '.') {
     is_float = true;
-    ++at;
-    if (!IsDigit(*at)) {
-      Fail(start, "a number with nothing after its decimal point");
-      return false;
-    }
-    for (; IsDigit(*at); ++at) {
-      if (take(*at))
-        --exponent;
-      else
-        full = true;
-    }
+    if (!IsDigit(*++at)) return fail("a number with nothing after its decimal point");
+    at = number.TakeFraction(at);
   }
   if (*at == 'e' || *at == 'E') {
     is_float = true;
     ++at;
     const bool negative = *at == '-';
     if (*at == '-' || *at == '+') ++at;
-    if (!IsDigit(*at)) {
-      Fail(start, "a number with nothing after its exponent sign");
-      return false;
-    }
-    int64_t written = 0;
-    for (; IsDigit(*at); ++at) {
-      if (written < 100'000'000'000) written = written * 10 + (*at - '0');
-    }
-    if (!negative && written > INT32_MAX && significand != 0) return NumberOutOfRange(start);
-    exponent += negative ? -written : written;
+    if (!IsDigit(*at)) return fail("a number with nothing after its exponent sign");
+    if (!number.TakeExponent(at, negative)) return NumberOutOfRange(start);
   }
-  if (is_float && significand != 0 && exponent > 0) {
-    if (exponent > 308) return NumberOutOfRange(start);
-    const std::string ten = "1e" + std::to_string(exponent);
-    double power = 0;
-    std::from_chars(ten.data(), ten.data() + ten.size(), power);
-    if (static_cast<double>(significand) * power > std::numeric_limits<double>::max()) return NumberOutOfRange(start);
-  }
+  if (is_float && !number.FitsDouble()) return NumberOutOfRange(start);
   *spelling = {start, static_cast<size_t>(at - start)};
   p = at;
   return true;
