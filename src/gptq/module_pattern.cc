@@ -226,24 +226,25 @@ class PatternCompiler {
   }
 
   void Quantifiers(uint32_t start) {
-    while (More()) {
-      const char c = pattern_[at_];
-      int low = 0, high = -1;
-      if (c == '*') {
-        ++at_;
-      } else if (c == '+') {
-        ++at_;
-        low = 1;
-      } else if (c == '?') {
-        ++at_;
-        high = 1;
-      } else if (c != '{' || !Count(&low, &high)) {
-        return;
-      }
-      Eat('?');                                         // lazy: the same set of matches
-      if (More() && pattern_[at_] == '+') ok_ = false;  // possessive
-      Repeat(start, low, high);
+    if (!More()) return;
+    const char c = pattern_[at_];
+    int low = 0, high = -1;
+    if (c == '*') {
+      ++at_;
+    } else if (c == '+') {
+      ++at_;
+      low = 1;
+    } else if (c == '?') {
+      ++at_;
+      high = 1;
+    } else if (c != '{' || !Count(&low, &high)) {
+      return;
     }
+    Eat('?');  // lazy: the same set of matches
+    Repeat(start, low, high);
+    // A second one is possessive or, for Python, no expression.
+    if (More() && (pattern_[at_] == '*' || pattern_[at_] == '+' || pattern_[at_] == '?' || pattern_[at_] == '{'))
+      ok_ = false;
   }
   // "{m}", "{m,}", "{,n}", "{m,n}"; anything else is literal text in Python, which no module name needs.
   bool Count(int* low, int* high) {

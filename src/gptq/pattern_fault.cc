@@ -20,17 +20,18 @@ size_t EndOfSet(std::string_view pattern, size_t open) {
   return std::string_view::npos;
 }
 
-// Behind "(?": one past what makes the group special ("?:", "?<=", "?P<name>"), or at the ")" that ends it ("(?i)").
+// Behind "(?": one past what makes the group special ("?:", "?<=", "?P<name>"), or at the ")" that ends it ("(?i)");
+// npos where it stays open, for which each dialect has words of its own.
 size_t EndOfGroupKind(std::string_view pattern, size_t question) {
   size_t at = question + 1;
   const char last = at < pattern.size() && pattern[at] == '#' ? ')' : '\0';
   while (at < pattern.size()) {
     const char c = pattern[at];
-    if (c == ')') break;
+    if (c == ')') return at;
     ++at;
-    if (last == '\0' && (c == ':' || c == '=' || c == '!' || c == '>')) break;
+    if (last == '\0' && (c == ':' || c == '=' || c == '!' || c == '>')) return at;
   }
-  return at;
+  return std::string_view::npos;
 }
 
 }  // namespace
@@ -58,6 +59,7 @@ std::optional<PatternFault> FindPatternFault(std::string_view pattern) {
         open.push_back(at);
         repeatable = false;
         at = pattern.substr(at + 1).starts_with('?') ? EndOfGroupKind(pattern, at + 1) : at + 1;
+        if (at == std::string_view::npos) return std::nullopt;
         break;
       case ')':
         if (open.empty()) return PatternFault{"unbalanced parenthesis", at};

@@ -56,6 +56,14 @@ TEST(PatternFault, IsSilentOnExpressions) {
   }
 }
 
+// Dialects name these faults in words of their own, so that none is named here.
+TEST(PatternFault, LeavesOpenGroupKindsToTheMatcher) {
+  for (const char* pattern : {"(?P<a", "(?#", "(?", "x**", "a{2}{3}", "a?+b", "a+?*"}) {
+    EXPECT_FALSE(FindPatternFault(pattern)) << pattern;
+    EXPECT_FALSE(ModulePattern::Compile(pattern)) << pattern;
+  }
+}
+
 TEST(PatternFault, KeysCarryASign) {
   EXPECT_EQ(PatternOfKey("+:a"), "a");
   EXPECT_EQ(PatternOfKey("-:a"), "a");
