@@ -107,9 +107,12 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/fallback.cc
   src/loaders/foreign.cc
   src/loaders/gptqmodel.cc
+  src/loaders/gptqmodel_values.cc
   src/loaders/legacy.cc
   src/loaders/lmdeploy.cc
   src/loaders/mlx.cc
+  src/loaders/model_types.cc
+src/loaders/model_types.cc
   src/loaders/profiles_autogptq.cc
   src/loaders/profiles_converters.cc
   src/loaders/profiles_exllama.cc
@@ -129,6 +132,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/loaders/stage_headers.cc
   src/loaders/stage_kernels.cc
   src/loaders/stage_limits.cc
+  src/loaders/stage_model_config.cc
   src/loaders/stage_modules.cc
   src/loaders/stage_tensors.cc
   src/loaders/stage_values.cc

@@ -70,6 +70,7 @@ set(GPTQ_DOCTOR_TESTS
   loaders/engine_classes_test.cc
   loaders/env_test.cc
   loaders/known_threads_test.cc
+  loaders/model_config_test.cc
   loaders/opening_story_test.cc
   loaders/own_checks_test.cc
   loaders/select_test.cc

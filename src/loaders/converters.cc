@@ -53,6 +53,24 @@ void DoubtIncomplete(Walk& walk, std::string_view consequence) {
                "no file holds " + walk.facts.absent.front() + ".weight" + std::string(consequence), source);
 }
 
+// What transformers cannot read is read again as plain JSON (conversion/base.py, load_hparams, get_model_architecture).
+bool StageLlamaCppConfig(Walk& walk) {
+  const std::string_view source = walk.profile.config.source;
+  const ModelConfig& config = walk.configs.model;
+  const JsonValue& root = *config.json.root;
+  if (root.kind == JsonKind::kNull || PythonNumber(root)) {
+    return walk.Rejects("config", "stops: config.json is no JSON object", source,
+                        "TypeError: argument of type '" + std::string(PythonType(root)) + "' is not iterable");
+  }
+  if (!root.IsObject()) {
+    return walk.Rejects("config", "stops: config.json is no JSON object", source,
+                        "AttributeError: '" + std::string(PythonType(root)) + "' object has no attribute 'get'");
+  }
+  if (!config.architectures.empty()) return true;
+  return walk.Rejects("config", "stops: config.json names no architectures", source,
+                      "ValueError: Failed to detect model architecture");
+}
+
 bool StageLlamaCpp(Walk& walk) {
   const std::string_view source = walk.profile.tensors.source;
   const ModelFacts& facts = walk.facts;

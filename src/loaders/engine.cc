@@ -109,7 +109,8 @@ std::vector<LayerSettings> EngineSettingsOf(const Walk& walk, size_t class_index
   for (const JsonMember* rule : effect.rules) {
     LayerSettings own = base;
     own.rule = rule;
-    if (const JsonValue* bits = rule->value.Find("bits"); bits != nullptr) own.bits = bits->AsInt().value_or(own.bits);
+    if (const JsonValue* bits = rule->value.Find("bits"); bits != nullptr)  // true is an int for Python
+      own.bits = bits->AsBool() ? *bits->AsBool() : bits->AsInt().value_or(own.bits);
     if (const JsonValue* group = rule->value.Find("group_size"); group != nullptr)
       own.group_size = group->AsInt().value_or(own.group_size);
     if (const JsonValue* sym = rule->value.Find("sym"); sym != nullptr) own.sym = sym->AsBool().value_or(own.sym);

@@ -1,6 +1,7 @@
 // What the configuration and layer classes of vLLM and SGLang raise while they are made, before any weight is read.
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,13 +27,19 @@ bool Unhashable(const JsonValue* value) {
   return value != nullptr && (value->kind == JsonKind::kArray || value->kind == JsonKind::kObject);
 }
 
+std::string DividedByNoBits(bool fraction) {
+  return fraction ? "ZeroDivisionError: Fraction(32, 0)" : "ZeroDivisionError: integer division or modulo by zero";
+}
+
 bool CheckRule(Walk& walk, const LayerSettings& own, const ClassDigest& digest, const EngineTraits& traits) {
   const std::string at = "stops: the rule " + own.rule->key + " of dynamic gives " + std::string(digest.pattern);
   const auto reject = [&](std::string_view why, std::string message) {
     return walk.Rejects("modules", at + std::string(why), traits.source, std::move(message));
   };
   if (!own.rule->value.IsObject()) return reject(" no settings", NoAttribute(own.rule->value, "get"));
-  const std::string bits = std::to_string(own.bits);
+  const JsonValue* value = own.rule->value.Find("bits");
+  const std::string bits = value != nullptr && value->AsBool() ? PythonRepr(*value) : std::to_string(own.bits);
+  if (own.bits == 0) return reject(" bits 0", DividedByNoBits(traits.fraction_later));
   if (walk.method == "gptq") {
     if (own.bits == 2 || own.bits == 3 || own.bits == 4 || own.bits == 8) return true;
     return reject(" bits " + bits,
@@ -101,7 +108,7 @@ bool CheckBitsType(Walk& walk, bool fraction, std::string_view source) {
   const std::string type(PythonType(*value));
   std::string message;
   if (number && *number == 0) {
-    message = fraction ? "ZeroDivisionError: Fraction(32, 0)" : "ZeroDivisionError: integer division or modulo by zero";
+    message = DividedByNoBits(fraction);
   } else if (fraction && (type == "float" || type == "str" || type == "list" || type == "dict")) {
     message = "TypeError: both arguments should be Rational instances";
   } else if (!fraction && !number) {
@@ -135,6 +142,12 @@ bool CheckRules(Walk& walk, const EngineTraits& traits) {
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     if (walk.built[i] != Built::kQuantized) continue;
     for (const LayerSettings& own : EngineSettingsOf(walk, i)) {
+      if (own.rule != nullptr && PythonNumber(own.rule->value) == 0.0) {
+        walk.Degrade(Outcome::kUnknown, "modules",
+                     "the rule " + own.rule->key + " of dynamic is zero or false, which takes its layers out",
+                     traits.source);
+        return false;
+      }
       if (own.rule != nullptr && !CheckRule(walk, own, walk.facts.classes[i], traits)) return false;
     }
   }
@@ -152,9 +165,15 @@ bool CheckGptqSizes(Walk& walk, const ClassDigest& digest, const std::vector<Lay
   for (const LayerSettings& own : settings) {
     const JsonValue* value = walk.declared.group_size_value;
     const int64_t g = own.group_size;
-    if (g == walk.declared.group_size && value != nullptr && !PythonNumber(*value)) {
+    const bool declared = g == walk.declared.group_size && value != nullptr;
+    const std::optional<double> number = declared ? PythonNumber(*value) : static_cast<double>(g);
+    if (!number) {
       return reject("group_size is no number", "TypeError: unsupported operand type(s) for %: 'int' and '" +
                                                    std::string(PythonType(*value)) + "'");
+    }
+    if (g == 0 && *number != 0) {  // no integer that a layer could have
+      if (std::fmod(static_cast<double>(shape.in), *number) == 0) continue;
+      return reject("group_size " + PythonRepr(*value) + " divides no layer", std::string(kInput));
     }
     if (g == 0) return reject("group_size is 0", "ZeroDivisionError: integer modulo by zero");
     if (shape.in % g != 0) {

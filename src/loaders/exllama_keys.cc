@@ -1,6 +1,8 @@
 #include "loaders/exllama_keys.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct ArchitectureKeys {
   std::string_view architectures;
   std::string_view norms, attention, mlp;
   bool head = true;  // lm_head is asked for, unless the embeddings are tied
+  std::string_view eps = "rms_norm_eps";
 };
 constexpr std::string_view kNorms = "input_layernorm post_attention_layernorm";
 constexpr std::string_view kAttention = "self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.o_proj";
@@ -42,9 +45,9 @@ constexpr ArchitectureKeys kTable[] = {
     {"Gemma2ForCausalLM",
      "input_layernorm post_attention_layernorm pre_feedforward_layernorm post_feedforward_layernorm", kAttention, kMlp,
      false},
-    {"Starcoder2ForCausalLM", kNorms, kAttention, "mlp.c_fc mlp.c_proj", false},
+    {"Starcoder2ForCausalLM", kNorms, kAttention, "mlp.c_fc mlp.c_proj", false, "layer_norm_epsilon"},
     {"GemmoeForCausalLM", kNorms, kAttention, kMixtral, false},
-    {"CohereForCausalLM Cohere2ForCausalLM", "input_layernorm", kAttention, kMlp, false},
+    {"CohereForCausalLM Cohere2ForCausalLM", "input_layernorm", kAttention, kMlp, false, "layer_norm_eps"},
     {"Phi3ForCausalLM", kNorms,
      "self_attn.qkv_proj|self_attn.q_proj self_attn.qkv_proj|self_attn.k_proj self_attn.qkv_proj|self_attn.v_proj "
      "self_attn.o_proj",
@@ -68,18 +71,58 @@ const JsonValue* FindSize(const ModelConfig& config, std::string_view key) {
   return nullptr;
 }
 
-// `keys`: the names that it tries, space-separated.
-bool CheckSize(Walk& walk, std::string_view keys) {
+// A value that the reader asks for: `keys` are tried in this order, then below text_config.
+struct SizeKey {
+  std::string_view keys;  // space-separated
+  bool whole = true;      // an integer, else any number
+  bool required = true;
+};
+
+// What its read() raises for the first value that is there.
+std::string SizeError(const SizeKey& size, std::string_view key, const JsonValue& value) {
+  const std::optional<double> number = PythonNumber(value);
+  const bool whole = PythonType(value) != "float";
+  if (number && (whole || !size.whole)) return {};
+  if (number && std::isnan(*number)) return "ValueError: cannot convert float NaN to integer";
+  if (number && std::isinf(*number)) return "OverflowError: cannot convert float infinity to integer";
+  if (number && *number == std::floor(*number)) return {};
+  return "TypeError: Value for " + std::string(key) + " is not of expected type <class '" +
+         (size.whole ? "int" : "float") + "'>";
+}
+
+bool CheckSize(Walk& walk, const SizeKey& size) {
   const ModelConfig& config = walk.configs.model;
-  if (AnyWord(keys, [&](std::string_view key) { return FindSize(config, key) != nullptr; })) return true;
-  std::string names, nested;
-  AnyWord(keys, [&](std::string_view key) {
+  std::string found, names, nested;
+  const JsonValue* value = nullptr;
+  AnyWord(size.keys, [&](std::string_view key) {
     names += (names.empty() ? "'" : ", '") + std::string(key) + "'";
     nested += ", 'text_config->" + std::string(key) + "'";
-    return false;
+    value = FindSize(config, key);
+    found = key;
+    return value != nullptr;
   });
-  return walk.Rejects("config", "stops: config.json has none of " + names, kConfig,
-                      "ValueError: Missing any of the following keys: [" + names + nested + "]");
+  if (value == nullptr) {
+    return !size.required || walk.Rejects("config", "stops: config.json has none of " + names, kConfig,
+                                          "ValueError: Missing any of the following keys: [" + names + nested + "]");
+  }
+  std::string error = SizeError(size, found, *value);
+  return error.empty() || walk.Rejects("config", "stops: " + found + " is " + PythonRepr(*value), kConfig, error);
+}
+
+// In the order of ExLlamaV2Config.prepare.
+bool CheckSizes(Walk& walk, std::string_view eps) {
+  const SizeKey kBefore[] = {{"vocab_size"}, {"num_hidden_layers n_layers n_layer"}, {eps, false}};
+  static constexpr SizeKey kAfter[] = {{"hidden_size d_model n_embd"},
+                                       {"num_attention_heads n_heads n_head", true, false},
+                                       {"head_dim", true, false},
+                                       {"num_key_value_heads attn_config->kv_n_heads", true, false},
+                                       {"intermediate_size ffn_config->ffn_hidden_size n_inner"},
+                                       {"rope_theta attn_config->rope_theta", false, false},
+                                       {"max_sequence_length model_max_length max_position_embeddings max_seq_len "
+                                        "n_positions",
+                                        true, false}};
+  const auto fits = [&](const SizeKey& size) { return CheckSize(walk, size); };
+  return std::ranges::all_of(kBefore, fits) && std::ranges::all_of(kAfter, fits);
 }
 
 // Some tensor carries the layer.
@@ -175,6 +218,11 @@ bool CheckExllamaConfig(Walk& walk) {
   }
   if (root.Find("architectures") == nullptr)
     return walk.Rejects("config", "stops: config.json names no architectures", kConfig, "KeyError: 'architectures'");
+  const JsonValue& architectures = *root.Find("architectures");
+  if (architectures.kind == JsonKind::kNull || PythonNumber(architectures)) {
+    return walk.Rejects("config", "stops: architectures is no list", kConfig,
+                        "TypeError: object of type '" + std::string(PythonType(architectures)) + "' has no len()");
+  }
   if (config.architectures.size() != 1) {
     return walk.Rejects("config", "stops: config.json must name exactly one architecture", kConfig,
                         "AssertionError: Multiple architectures defined in config.json");
@@ -183,10 +231,8 @@ bool CheckExllamaConfig(Walk& walk) {
   const bool by_name = HasWord(kOnlyNames, name);
   if (!by_name && FindKeys(name) == nullptr)
     walk.Step("config", "does not know the architecture " + name + " and reads it as Llama", kConfig);
-  constexpr std::string_view kLayers = "num_hidden_layers n_layers n_layer";
-  const bool sizes = AnyWord(kLayers, [&](std::string_view key) { return FindSize(config, key) != nullptr; });
-  if (!sizes) return CheckSize(walk, "vocab_size") && CheckSize(walk, kLayers);
-  return by_name || FindKeys(name) != nullptr || CheckSize(walk, "rms_norm_eps");
+  const ArchitectureKeys* keys = FindKeys(name);
+  return by_name || CheckSizes(walk, keys == nullptr ? "rms_norm_eps" : keys->eps);
 }
 
 bool CheckExllamaKeys(Walk& walk) {

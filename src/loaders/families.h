@@ -26,10 +26,12 @@ std::span<const Profile* const> LegacyProfiles();     // programs of 2023, text-
 bool StageAutoGptqFormat(Walk& walk);  // is_marlin_format, version GEMM, method against format
 // gptqmodel.cc
 bool StageGptqModelGate(Walk& walk);    // quantized or plain, before anything else
+bool StageGptqModelValues(Walk& walk);  // keys of the quantization run
 bool StageGptqModelFormat(Walk& walk);  // formats, keys that reject
 bool StageGptqModelSym(Walk& walk);     // sym=false needs a known quantizer, checked after the weights
 // transformers.cc
 bool StageBitsAndBytes(Walk& walk);   // flags that make the settings another quantizer's
+bool StageGptqFormats(Walk& walk);    // what GPTQConfig lower-cases first
 bool StageGptqConfig(Walk& walk);     // GPTQConfig's own checks
 bool StageBlockPattern(Walk& walk);   // optimum's block prefix
 bool StageOptimumConfig(Walk& walk);  // load_quantized_model
@@ -56,6 +58,7 @@ bool StageRefusesGptq(Walk& walk);  // exllamav3, tensorrt-llm
 bool StageLmdeploy(Walk& walk);
 bool StageMlx(Walk& walk);
 // converters.cc
+bool StageLlamaCppConfig(Walk& walk);
 bool StageLlamaCpp(Walk& walk);
 // Biases of the architecture and plain weights that no file holds: what comes of them is unknown.
 void DoubtIncomplete(Walk& walk, std::string_view consequence);
@@ -64,6 +67,7 @@ bool StageTensorRt(Walk& walk);
 // legacy.cc
 bool StageGptqForLlama(Walk& walk);
 bool StageExllamaV1(Walk& walk);
+bool StageWebuiAutoGptq(Walk& walk);
 
 }  // namespace gptq_doctor
 

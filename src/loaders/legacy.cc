@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "loaders/families.h"
+#include "loaders/simulate.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -104,6 +105,30 @@ bool StageGptqForLlama(Walk& walk) {
   walk.kernel = &walk.profile.kernels.front();
   walk.Degrade(Outcome::kSlow, "kernel", "runs on the kernels of 2023", source);
   return StageValues(walk);
+}
+
+// The last weight file, with quantize_config.json or else what the interface says; config.json's section is not asked.
+bool StageWebuiAutoGptq(Walk& walk) {
+  const std::string_view source = walk.profile.config.source;
+  if (walk.facts.quantized_modules == 0) {
+    walk.dense_model = true;
+    return false;
+  }
+  bool exists = false, broken = false;
+  FindSection(walk.configs, {"quantize_config.json", ""}, &exists, &broken);
+  if (exists) {
+    walk.Degrade(Outcome::kUnknown, "config", "hands the directory to AutoGPTQ, whose release decides", source);
+    return false;
+  }
+  walk.Remedy(kFixCommand);
+  walk.Degrade(Outcome::kUnknown, "config",
+               std::string("finds no quantize_config.json, so it takes wbits, else 4, groupsize, else -1, and desc_act "
+                           "from its interface") +
+                   (walk.facts.act_order.value_or(false)
+                        ? "; these files are in act-order, so without desc_act there they give garbage, no message"
+                        : ""),
+               source);
+  return false;
 }
 
 bool StageExllamaV1(Walk& walk) {

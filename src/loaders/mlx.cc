@@ -12,8 +12,20 @@ bool CheckConfig(Walk& walk) {
   const std::string_view source = walk.profile.config.source;
   const ModelConfig& config = walk.configs.model;
   if (!StageRawConfig(walk) || !StageFiles(walk)) return false;
-  if (config.model_type.empty())
+  const JsonValue& root = *config.json.root;
+  if (!root.IsObject()) {
+    return walk.Rejects("config", "stops: config.json is no JSON object", source,
+                        "AttributeError: '" + std::string(PythonType(root)) + "' object has no attribute 'get'");
+  }
+  const JsonValue* type = root.Find("model_type");
+  if (type == nullptr)
     return walk.Rejects("config", "stops: config.json names no model_type", source, "KeyError: 'model_type'");
+  if (type->AsString() == nullptr) {
+    const bool looked_up = type->kind == JsonKind::kArray || type->IsObject();
+    return walk.Rejects("config", "stops: model_type is no string", source,
+                        looked_up ? "TypeError: unhashable type: '" + std::string(PythonType(*type)) + "'"
+                                  : "ValueError: Model type " + PythonRepr(*type) + " not supported.");
+  }
   return StageModelType(walk);
 }
 

@@ -50,6 +50,7 @@ struct ConfigFacts {
   bool only_first = false;              // only the first place is ever opened for a local directory
   NoConfig no_config = NoConfig::kRejects;
   std::string_view no_config_message;
+  Version transformers = {};          // whose AutoConfig reads config.json; {}: the row does not say
   std::string_view no_type_message;   // config.json names no model_type; empty: what transformers' AutoConfig says
   std::string_view null_message;      // the section is null; empty: as if it were absent
   bool digit_strings = false;         // bits "4" is taken for 4

@@ -11,7 +11,7 @@ constexpr ConfigPlace kSection[] = {{"config.json", "/quantization_config"}};
 
 constexpr std::string_view kLlama =
     "ggml-org/llama.cpp convert_hf_to_gguf.py, conversion/base.py (2bbcf7fc93, 00bd27a621)";
-constexpr Stage kLlamaStages[] = {StageModelConfig, StageFiles, StageLlamaCpp, StageValues};
+constexpr Stage kLlamaStages[] = {StageRawConfig, StageLlamaCppConfig, StageFiles, StageLlamaCpp, StageValues};
 constexpr KernelRow kLlamaKernels[] = {{.name = "dequantizing converter",
                                         .bits = BitsSet({2, 4, 8}),
                                         .platforms = kCuda | kRocm | kCpu | kXpu,

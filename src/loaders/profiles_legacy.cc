@@ -32,6 +32,23 @@ constexpr Profile kWebOld = {.loader = "text-generation-webui",
                              .modules = {.rule = ModuleRule::kOutside, .source = kWeb},
                              .tensors = {.missing_value = "random", .bias = BiasRule::kKept, .source = kWeb},
                              .stages = kForLlama};
+constexpr std::string_view kWebAuto =
+    "oobabooga/text-generation-webui modules/AutoGPTQ_loader.py (7157257c^), modules/models_settings.py";
+constexpr std::string_view kFromUi[] = {"what the user set in its interface or on the command line is not known"};
+constexpr Stage kWebAutoStages[] = {StageWebuiAutoGptq};
+constexpr Profile kWebAutoGptq = [] {
+  Profile row = kWebOld;
+  row.versions = "2023-04-14 to 2025-01-08 (AutoGPTQ loader)";
+  row.until = {2025, 1, 0};
+  row.backend = "auto-gptq";
+  row.title = "text-generation-webui of 2023 with AutoGPTQ";
+  row.revision = "oobabooga/text-generation-webui 7157257c^";
+  row.as_of = "2025-01";
+  row.assumptions = kFromUi;
+  row.config.source = kWebAuto;
+  row.stages = kWebAutoStages;
+  return row;
+}();
 constexpr KernelRow kV1Kernels[] = {{.name = "exllama",
                                      .bits = BitsSet({4}),
                                      .zeros = Zeros::kAlwaysV1,
@@ -51,7 +68,7 @@ constexpr Profile kExllamaV1 = {
     .tensors = {.bias = BiasRule::kKept, .source = "turboderp/exllama model.py:132-177"},
     .stages = kExllama};
 
-constexpr const Profile* kRows[] = {&kWebOld, &kExllamaV1};
+constexpr const Profile* kRows[] = {&kWebOld, &kWebAutoGptq, &kExllamaV1};
 
 }  // namespace
 

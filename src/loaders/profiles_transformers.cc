@@ -76,9 +76,10 @@ constexpr LimitFacts kLimits = {.bits = k2348,
 constexpr ModuleFacts kModules = {
     .rule = ModuleRule::kBlockLinears, .modules_in_block = true, .lm_head = LmHeadRule::kNever, .source = kOptimum};
 
-constexpr Stage kStages[] = {StageModelConfig,  StageConfig,  StageBitsAndBytes, StageMethod,   StageLimits,
-                             StageGptqConfig,   StageFiles,   StageMetadata,     StageFallback, StageModules,
-                             StageBlockPattern, StageForeign, StageKernel,       StageTensors,  StageValues};
+constexpr Stage kStages[] = {StageModelConfig, StageConfig,   StageBitsAndBytes, StageMethod,
+                             StageGptqFormats, StageLimits,   StageGptqConfig,   StageFiles,
+                             StageMetadata,    StageFallback, StageModules,      StageBlockPattern,
+                             StageForeign,     StageKernel,   StageTensors,      StageValues};
 
 constexpr Profile kRow444 = {.loader = "transformers",
                              .version = "4.44",
@@ -92,6 +93,7 @@ constexpr Profile kRow444 = {.loader = "transformers",
                              .assumptions = kAssumeAutoGptq444,
                              .config = {.places = kSection,
                                         .no_config = NoConfig::kDenseModel,
+                                        .transformers = {4, 44, 0},
                                         .required = kKeyBits,
                                         .required_message = kNoBits,
                                         .bits = 4,
@@ -134,6 +136,7 @@ constexpr Profile kRow455a = [] {
                                "2025-08"});
   row.brief = true;
   row.assumptions = kAssumeAutoGptq455;
+  row.config.transformers = {4, 55, 0};
   row.config.null_message = kNull;
   row.config.format_key = FormatKey::kCheckpointFormat;
   row.config.not_object_member = "get";
@@ -164,6 +167,7 @@ constexpr Profile kRow5 = [] {
                                 "huggingface/transformers 5.7.0.dev0 (forks 771521b, 2e2779e, 4cc7f47, 0402db0); "
                                 "huggingface/optimum v2.1.0",
                                 "2026-08"});
+  row.config.transformers = {5, 4, 0};
   row.brief = true;
   row.config.format_key = FormatKey::kCheckpointFormatFirst;
   row.method.elsewhere = kOthers5;

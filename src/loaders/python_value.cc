@@ -70,9 +70,12 @@ std::optional<double> PythonNumber(const JsonValue& value) {
 std::optional<double> DigitsOrNumber(const JsonValue& value) {
   const std::string* text = value.AsString();
   if (text == nullptr) return PythonNumber(value);
-  const bool digits = !text->empty() && text->size() < 9 &&
-                      std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits ? std::optional<double>(std::stod(*text)) : std::nullopt;
+  const std::string_view blank = " \t\n\r\f\v";
+  const size_t from = std::min(text->find_first_not_of(blank), text->size());
+  const std::string word = text->substr(from, text->find_last_not_of(blank) + 1 - from);
+  const bool digits = !word.empty() && word.size() < 9 &&
+                      std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits ? std::optional<double>(std::stod(word)) : std::nullopt;
 }
 
 const JsonValue* FindKey(const JsonValue& section, std::string_view key, bool fold_case) {

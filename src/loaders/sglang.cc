@@ -149,6 +149,11 @@ bool StageSglangLayers(Walk& walk) {
   if (IsAutoRound(walk) ? !BuildAutoRoundLayers(walk, kAutoRound) : !CheckRules(walk, kTraits)) return false;
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
+    if (walk.built[i] == Built::kUnknown && digest.part != Part::kExpert) {
+      walk.Degrade(Outcome::kUnknown, "modules",
+                   "cannot tell which layers of " + std::string(digest.pattern) + " become quantized", kTraits.source);
+      return false;
+    }
     if (!digest.gptq || walk.built[i] != Built::kQuantized || digest.in_features <= 0) continue;
     const bool fits = walk.kernel->name == "gptq" ? CheckGptqSizes(walk, digest, SettingsHere(walk, i), kTraits)
                                                   : CheckMarlinTiles(walk, digest);

@@ -65,11 +65,7 @@ bool NoSettings(Walk& walk) {
 
 bool RejectMalformed(Walk& walk, const ConfigPlace& place) {
   walk.Remedy(kFixCommand);
-  if (place.file == "config.json") {
-    return walk.Rejects(
-        "config", "stops: config.json is not valid JSON", walk.profile.config.source,
-        walk.Message("OSError: It looks like the config file at '{dir}/config.json' is not a valid JSON file."));
-  }
+  if (place.file == "config.json") return RejectInvalidConfig(walk);
   const QuantConfigFile* file = walk.configs.Get(place.file);
   return walk.Rejects("config", "stops: " + std::string(place.file) + " is not valid JSON", walk.profile.config.source,
                       file == nullptr ? std::string("json.decoder.JSONDecodeError") : PythonJsonError(file->text));
@@ -110,47 +106,6 @@ bool CheckRequired(Walk& walk, uint16_t required, std::string_view message) {
                         walk.profile.config.source, walk.Message(message, {{"key", std::string(name)}}));
   }
   return true;
-}
-
-bool StageModelConfig(Walk& walk) {
-  static constexpr std::string_view kTorchDtypes =
-      "float16 half bfloat16 float32 float float64 double int8 uint8 int16 short int32 int int64 long bool "
-      "float8_e4m3fn float8_e5m2";
-  static constexpr std::string_view kSource =
-      "huggingface/transformers src/transformers/configuration_utils.py, models/auto/configuration_auto.py";
-  const ModelConfig& config = walk.configs.model;
-  if (!config.present) {
-    walk.Remedy("copy config.json from the model it was quantized from");
-    return walk.Rejects("config", "stops: there is no config.json, so the architecture is unknown", kSource,
-                        walk.Message("OSError: {dir} does not appear to have a file named config.json."));
-  }
-  if (!config.json.valid) return RejectMalformed(walk, {"config.json", ""});
-  if (config.model_type.empty()) {
-    static constexpr std::string_view kUnrecognized =
-        "ValueError: Unrecognized model in {dir}. Should have a `model_type` key in its config.json.";
-    const std::string_view own = walk.profile.config.no_type_message;
-    return walk.Rejects("config", "stops: config.json names no model_type", kSource,
-                        walk.Message(own.empty() ? kUnrecognized : own));
-  }
-  // Its dtype is looked up as an attribute of torch.
-  for (const std::string_view key : {"torch_dtype", "dtype"}) {
-    const JsonValue* dtype = config.Find(key);
-    if (dtype == nullptr || dtype->AsString() == nullptr || HasWord(kTorchDtypes, *dtype->AsString())) continue;
-    return walk.Rejects("config", "stops: " + std::string(key) + " \"" + *dtype->AsString() + "\" is no dtype of torch",
-                        kSource, "AttributeError: module 'torch' has no attribute '" + *dtype->AsString() + "'");
-  }
-  return true;
-}
-
-bool StageRawConfig(Walk& walk) {
-  const std::string_view source = walk.profile.config.source;
-  const ModelConfig& config = walk.configs.model;
-  if (!config.present) {
-    return walk.Rejects("config", "stops: there is no config.json", source,
-                        walk.Message("FileNotFoundError: [Errno 2] No such file or directory: '{dir}/config.json'"));
-  }
-  if (config.json.valid) return true;
-  return walk.Rejects("config", "stops: config.json is not valid JSON", source, PythonJsonError(config.text));
 }
 
 bool StageConfig(Walk& walk) {
@@ -236,7 +191,7 @@ bool StageMethod(Walk& walk) {
                  "leaves " + method + " to a quantizer with a package of its own, which is not examined", facts.source);
     return false;
   }
-  const std::string spelled = PythonRepr(*value);
+  const std::string spelled = facts.case_sensitive ? PythonRepr(*value) : LowerAscii(PythonRepr(*value));
   const std::string message = walk.Message(facts.unknown_message, {{"x", spelled}, {"v", spelled}});
   switch (facts.unknown) {
     case UnknownMethod::kIgnored:

@@ -119,7 +119,7 @@ bool PickNamed(Walk& walk) {
       tried.push_back(stem + ".safetensors.index.json");
       if (HasIndex(walk.exam, tried.back())) {
         walk.files = Indexed(walk.exam);
-        return true;
+        return CheckIndexText(walk);
       }
     }
     tried.push_back(stem + ".safetensors");
@@ -141,7 +141,7 @@ bool PickSingleThenIndex(Walk& walk) {
   if (!walk.files.empty()) return true;
   if (HasIndex(walk.exam, "model.safetensors.index.json")) {
     walk.files = Indexed(walk.exam);
-    return true;
+    return CheckIndexText(walk);
   }
   for (const std::string_view name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     if (Exists(walk.exam, name)) return Pickles(walk, name);
@@ -169,6 +169,7 @@ bool PickGlob(Walk& walk) {
     return Pickles(walk, "*.bin");
   }
   if (facts.index_filters && HasIndex(walk.exam, "model.safetensors.index.json")) {
+    if (!CheckIndexText(walk)) return false;
     auto indexed = Indexed(walk.exam);
     if (indexed.size() < walk.files.size()) {
       walk.Step("weights",
@@ -186,6 +187,7 @@ bool PickModelPrefix(Walk& walk) {
   const bool index = walk.profile.files.index_filters && HasIndex(walk.exam, "model.safetensors.index.json");
   walk.files =
       index ? Indexed(walk.exam) : Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
+  if (index && !CheckIndexText(walk)) return false;
   constexpr std::string_view kPickle = "pytorch_model";
   const bool pickles = walk.files.empty() && !index && walk.profile.files.pickles && HasPickle(walk, kPickle);
   if (pickles) return Pickles(walk, "pytorch_model*.bin");
@@ -195,7 +197,10 @@ bool PickModelPrefix(Walk& walk) {
 bool PickIndexThenModel(Walk& walk) {
   if (HasIndex(walk.exam, "model.safetensors.index.json")) {
     walk.files = Indexed(walk.exam);
-    return true;
+    if (!CheckIndexText(walk)) return false;
+    return !walk.exam.tensors.index.shards.empty() ||
+           walk.Rejects("weights", "stops: the index names no file", walk.profile.files.source,
+                        "RuntimeError: failed to locate weight files under '" + walk.Dir() + "'");
   }
   walk.files = Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
   const bool pickles = walk.profile.files.pickles;

@@ -1,11 +1,49 @@
-// Whether the headers of the weight files that a loader reads are accepted.
+// Whether the index and the headers of the weight files that a loader reads are accepted.
 
 #include <algorithm>
 #include <string>
 
+#include "loaders/simulate.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
+namespace {
+
+// Python's json takes more than the index's own reader: halves of surrogate pairs, NaN and Infinity.
+bool PythonTakes(std::string_view detail) {
+  return detail.find("half of a surrogate") != std::string_view::npos || detail.ends_with("found 'I'") ||
+         detail.ends_with("found 'N'");
+}
+
+}  // namespace
+
+bool CheckIndexText(Walk& walk) {
+  const ShardIndex& index = walk.exam.tensors.index;
+  const auto find = [](const std::vector<Defect>& defects) {
+    const auto found = std::ranges::find_if(defects, [&](const Defect& defect) {
+      return defect.kind == DefectKind::kIndexMalformed || defect.kind == DefectKind::kIndexWrongType;
+    });
+    return found == defects.end() ? nullptr : &*found;
+  };
+  const Defect* broken = find(index.defects);
+  if (broken == nullptr) broken = find(walk.exam.tensors.defects);
+  if (broken == nullptr) return true;
+  const std::string_view detail = broken->detail;
+  const auto says = [&](std::string_view part) { return detail.find(part) != std::string_view::npos; };
+  if (broken->kind == DefectKind::kIndexWrongType || PythonTakes(detail)) {
+    walk.Degrade(Outcome::kUnknown, "weights",
+                 index.file + " is no sound index (" + broken->detail + "); what it makes of that is not examined",
+                 walk.profile.files.source);
+    return false;
+  }
+  walk.Remedy(kFixCommand);
+  // A lone value is JSON all the same.
+  const bool value = says("plain text") || says("not a JSON object") || says("beyond the range") || says("deep");
+  return walk.Rejects("weights", "stops: " + index.file + " is malformed: " + broken->detail, walk.profile.files.source,
+                      value           ? std::string()
+                      : says("UTF-8") ? std::string("UnicodeDecodeError: 'utf-8' codec can't decode byte")
+                                      : std::string("json.decoder.JSONDecodeError"));
+}
 
 bool CheckHeaders(Walk& walk) {
   for (const size_t position : walk.files) {

@@ -1,9 +1,11 @@
 // What a loader's own configuration class accepts of the settings that it read, before any kernel is asked.
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 
+#include "base/text.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -17,15 +19,45 @@ std::string NoOrder(std::string_view op, std::string_view left, std::string_view
 
 bool Allowed(uint32_t set, int64_t bits) { return bits > 0 && bits < 32 && ((set >> bits) & 1) != 0; }
 
+// A word for bits is folded before it is looked up.
+std::string BitsWord(std::string_view spelled) {
+  std::string word = LowerAscii(spelled);
+  std::replace(word.begin(), word.end(), '-', '_');
+  return word;
+}
+
 std::string_view BitsMessage(const LimitFacts& facts, const Declared& read) {
   const JsonValue* value = read.bits_value;
   const bool number = value == nullptr || value->kind == JsonKind::kNumber || value->kind == JsonKind::kBool;
   const bool word = !number && value->AsString() != nullptr && read.bits == 0;
   if (word && !facts.bits_word_message.empty()) return facts.bits_word_message;
-  const bool fraction = value != nullptr && value->kind == JsonKind::kNumber && !value->AsIntegral();
+  const double spelled = value == nullptr ? 0 : PythonNumber(*value).value_or(0);
+  const bool fraction = !std::isfinite(spelled) || spelled != std::floor(spelled);
   if ((fraction || (!number && value->AsString() == nullptr)) && !facts.bits_type_message.empty())
     return facts.bits_type_message;
   return read.bits == 1 && !facts.one_bit_message.empty() ? facts.one_bit_message : facts.bits_message;
+}
+
+// Where bits are specifications of several kinds, those of a rule are read as the model's own are.
+std::string RuleBitsMessage(const LimitFacts& facts, const std::string& rule, const JsonValue& bits) {
+  const std::optional<double> number = PythonNumber(bits);
+  if (facts.bits_type_message.empty() || number == 1.0) return Fill(facts.dynamic_bits_message, {{"k", rule}});
+  if (number && std::isfinite(*number) && *number == std::floor(*number)) return std::string(facts.bits_message);
+  const std::string spelled = PythonRepr(bits);
+  if (bits.AsString() == nullptr) return Fill(facts.bits_type_message, {{"b", spelled}});
+  return Fill(facts.bits_word_message, {{"b", BitsWord(spelled)}});
+}
+
+// A format that is looked up in a table before it is compared.
+const JsonValue* UnhashableFormat(const Walk& walk) {
+  if (walk.profile.config.format_key != FormatKey::kLastOfBoth) return nullptr;
+  for (const char* key : {"checkpoint_format", "format", "version"}) {
+    const bool version = std::string_view(key) == "version";
+    if (version && !walk.profile.config.version_names_format) continue;
+    const JsonValue* value = FindKey(*walk.declared.section, key, walk.profile.config.lower_keys);
+    if (value != nullptr && (value->kind == JsonKind::kArray || value->IsObject())) return value;
+  }
+  return nullptr;
 }
 
 bool CheckGroupSize(Walk& walk) {
@@ -38,7 +70,7 @@ bool CheckGroupSize(Walk& walk) {
                         NoOrder("<=", PythonType(*value), "int"));
   }
   const double size = value == nullptr ? static_cast<double>(read.group_size) : PythonNumber(*value).value_or(0);
-  if (size == -1 || size > 0) return true;
+  if (size == -1 || !(size <= 0)) return true;  // nan is not below 0
   return walk.Rejects("settings", "stops: group_size must be -1 or above 0", facts.source,
                       walk.Message(facts.group_size_message));
 }
@@ -93,7 +125,11 @@ bool CheckDynamic(Walk& walk) {
       if (setting.key == "bits" && !(number && *number == static_cast<double>(static_cast<int64_t>(*number)) &&
                                      Allowed(facts.bits, static_cast<int64_t>(*number)))) {
         return walk.Rejects("settings", "stops: dynamic rule " + rule.key + " has bits it does not accept",
-                            facts.source, Fill(facts.dynamic_bits_message, {{"k", rule.key}}));
+                            facts.source, RuleBitsMessage(facts, rule.key, setting.value));
+      }
+      if (setting.key == "group_size" && !PythonNumber(setting.value)) {
+        return walk.Rejects("settings", "stops: dynamic rule " + rule.key + " has a group_size that is no number",
+                            facts.source, NoOrder("<=", PythonType(setting.value), "int"));
       }
       if (setting.key == "group_size" && number && *number != -1 && *number <= 0) {
         return walk.Rejects(
@@ -111,6 +147,10 @@ bool StageLimits(Walk& walk) {
   const LimitFacts& facts = walk.profile.limits;
   const Declared& read = walk.declared;
   if (walk.dense_model || read.section == nullptr) return true;
+  if (const JsonValue* format = UnhashableFormat(walk); format != nullptr && !facts.formats.empty()) {
+    return walk.Rejects("settings", "stops: checkpoint_format is no string", facts.source,
+                        "TypeError: unhashable type: '" + std::string(PythonType(*format)) + "'");
+  }
   if (!facts.formats.empty() && read.format_given &&
       std::find(facts.formats.begin(), facts.formats.end(), read.format) == facts.formats.end()) {
     return walk.Rejects(
@@ -119,8 +159,10 @@ bool StageLimits(Walk& walk) {
   }
   if (facts.bits != 0 && !Allowed(facts.bits, read.bits)) {
     const std::string spelled = read.bits_value == nullptr ? std::to_string(read.bits) : read.bits_text;
+    const std::string_view message = BitsMessage(facts, read);
+    const bool word = !message.empty() && message == facts.bits_word_message;
     return walk.Rejects("settings", "stops: bits " + spelled + " is outside what it accepts", facts.source,
-                        walk.Message(BitsMessage(facts, read), {{"b", spelled}}));
+                        walk.Message(message, {{"b", word ? BitsWord(spelled) : spelled}}));
   }
   if (!CheckDynamic(walk) || !CheckGroupSize(walk) || !CheckDamping(walk)) return false;
   const JsonValue* meta = FindKey(*read.section, "meta", walk.profile.config.lower_keys);

@@ -17,6 +17,8 @@ namespace gptq_doctor {
 
 // config.json as transformers' AutoConfig reads it: it must exist, be JSON and name a model_type.
 bool StageModelConfig(Walk& walk);
+// Stops at a config.json that is no JSON, in transformers' words.
+bool RejectInvalidConfig(Walk& walk);
 // config.json as json.load reads it; it need not name a model_type.
 bool StageRawConfig(Walk& walk);
 // Takes the quantization settings from the first place that has them; fills walk.declared.
@@ -56,6 +58,8 @@ bool CheckRequired(Walk& walk, uint16_t required, std::string_view message);
 // Missing shards of the index, by name.
 std::vector<std::string> MissingShards(const Examination& exam);
 bool CheckHeaders(Walk& walk);
+// False at an index that no json.load gets past, or that gets past it and is no index.
+bool CheckIndexText(Walk& walk);
 
 struct Refusal {
   enum What {

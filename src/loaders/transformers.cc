@@ -61,13 +61,14 @@ bool CheckDataset(Walk& walk) {
   return walk.Rejects("settings", "stops: dataset " + name + " is none it knows", kConfig, std::move(message));
 }
 
-// The format is lower-cased whatever it is; transformers 5 also reads the key format.
+// The format, and since 4.49 the back end, are lower-cased whatever they are; transformers 5 also reads the key format.
 bool CheckFormatType(Walk& walk) {
   if (!Report5(walk) && walk.profile.since < Version{4, 49, 0}) return true;
-  for (const std::string_view key : {"format", "checkpoint_format"}) {
+  for (const std::string_view key : {"format", "checkpoint_format", "backend"}) {
     const JsonValue* format = walk.declared.Find(key);
     if (format == nullptr || format->AsString() != nullptr || (key == "format" && !Report5(walk))) continue;
-    if (key == "checkpoint_format" && Report5(walk) && format->kind == JsonKind::kNull) continue;
+    if ((key == "backend" || (key == "checkpoint_format" && Report5(walk))) && format->kind == JsonKind::kNull)
+      continue;
     return walk.Rejects("settings", "stops: " + std::string(key) + " is no string", kConfig,
                         "AttributeError: '" + std::string(PythonType(*format)) + "' object has no attribute 'lower'");
   }
@@ -144,6 +145,10 @@ bool StageFallback(Walk& walk) {
   return false;
 }
 
+bool StageGptqFormats(Walk& walk) {
+  return walk.dense_model || walk.declared.section == nullptr || CheckFormatType(walk);
+}
+
 bool StageBitsAndBytes(Walk& walk) {
   if (walk.dense_model || walk.declared.section == nullptr) return true;
   for (const std::string_view flag : {"load_in_8bit", "load_in_4bit"}) {
@@ -159,7 +164,7 @@ bool StageBitsAndBytes(Walk& walk) {
 
 bool StageGptqConfig(Walk& walk) {
   if (walk.dense_model || walk.declared.section == nullptr) return true;
-  if (!CheckDataset(walk) || !CheckFormatType(walk) || (!Report5(walk) && !CheckExllama(walk))) return false;
+  if (!CheckDataset(walk) || (!Report5(walk) && !CheckExllama(walk))) return false;
   const JsonValue* keep = walk.declared.Find("modules_in_block_to_quantize");
   if (keep != nullptr && keep->kind == JsonKind::kArray && keep->items.empty()) {
     walk.dense_model = true;

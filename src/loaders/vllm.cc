@@ -75,6 +75,19 @@ bool MethodOfMain(Walk& walk) {
   return true;
 }
 
+// The marlin class of up to 0.10 reads group_size alone.
+bool CheckMarlinGroups(Walk& walk) {
+  static constexpr std::string_view kMarlin =
+      "vllm-project/vllm v0.10.1.1 vllm/model_executor/layers/quantization/marlin.py:23-45";
+  const JsonValue* value = walk.declared.group_size_value;
+  if (!CheckRequired(walk, kKeyGroupSize, kMissingKey)) return false;
+  const std::optional<double> number = PythonNumber(*value);
+  if (number == 128.0 || number == -1.0) return true;
+  return walk.Rejects("method", "stops: its marlin class has no groups of " + walk.declared.group_size_text, kMarlin,
+                      walk.Message("ValueError: Currently, only group size 128 and -1 (channelwise) is supported for "
+                                   "Marlin, but got group_size of {g}"));
+}
+
 // Devices and layers that the gptq class was not made for.
 bool CheckGptqDevice(Walk& walk, std::string_view source) {
   if (walk.machine.platform == kXpu && walk.declared.bits != 4) {
@@ -172,15 +185,17 @@ bool StageVllmMethod(Walk& walk) {
   const bool auto_round = method == "auto-round" && walk.profile.since >= Version{0, 9, 0};
   if (auto_round || (method == "inc" && !Upto10(walk))) return TakeAutoRound(walk, VllmAutoRound(walk));
   if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
-      !(method == "marlin" && Upto10(walk))) {
+      !(method == "gptq_marlin_24" && !IsMain(walk)) && !(method == "marlin" && Upto10(walk))) {
     walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
                         "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
   }
   walk.declared.method = method;
   const JsonValue* format = walk.declared.Find("checkpoint_format");
-  const std::string label = format != nullptr && format->AsString() != nullptr ? *format->AsString() : "";
+  std::string label = format != nullptr && format->AsString() != nullptr ? *format->AsString() : "";
+  if (method == "gptq_marlin_24") label = "marlin_24";
   const bool marlin = Upto10(walk) && (SaysMarlin(walk) || method == "marlin");
+  if (marlin && !CheckMarlinGroups(walk)) return false;
   if (marlin && walk.facts.foreign_modules > 0 && walk.facts.quantized_modules == 0) {
     walk.method = "marlin";
     walk.Step("method", "takes its marlin class, which holds B, s and workspace", kMethodSource);

@@ -19,6 +19,19 @@ bool GateIsPlain(const Walk& walk) {
   return walk.facts.model_type != "qwen3_moe" && walk.facts.model_type != "qwen3_next";
 }
 
+// modules_in_block_to_quantize is walked; of a text that gives letters, of an object its keys.
+bool CheckListType(Walk& walk) {
+  const JsonValue* value = walk.declared.Find("modules_in_block_to_quantize");
+  if (value == nullptr || value->kind == JsonKind::kArray || !Truthy(*value)) return true;
+  if (value->IsObject() || value->AsString() != nullptr) {
+    walk.Degrade(Outcome::kUnknown, "modules", "modules_in_block_to_quantize is no list; its parts count as names",
+                 walk.profile.modules.source);
+    return false;
+  }
+  return walk.Rejects("modules", "stops: modules_in_block_to_quantize is no list", walk.profile.modules.source,
+                      "TypeError: '" + std::string(PythonType(*value)) + "' object is not iterable");
+}
+
 bool CheckShapeLimits(Walk& walk, size_t index) {
   const ClassDigest& digest = walk.facts.classes[index];
   const std::vector<LayerSettings> settings = EngineSettingsOf(walk, index);
@@ -95,6 +108,7 @@ bool StageVllmModules(Walk& walk) {
   }
   if (IsAutoRound(walk)) return BuildAutoRoundLayers(walk, VllmAutoRound(walk));
   if (!Upto10(walk)) {
+    if (!CheckListType(walk)) return false;
     // Asked part by part of the list, or of the headers, before `dynamic`.
     const std::vector<std::string_view> keep = KeepList(walk.declared);
     const auto listed = [&](const ClassDigest* digest, std::string_view stem) {

@@ -192,7 +192,7 @@ TEST(NamedDirectory, SaysOtherGroupsThanTheFile) {
   for (auto& [name, text] : builder.Build()) source->Add(name, text);
   const auto exam = ReadExamination(*source, {}, {});
   ASSERT_TRUE(exam.ok());
-  const LoaderOutcome outcome = Ask(**exam, "text-generation-webui@2023");
+  const LoaderOutcome outcome = Ask(**exam, "text-generation-webui@2023/gptq-for-llama");
   EXPECT_EQ(outcome.outcome, Outcome::kRejects);
   EXPECT_NE(outcome.message.find("qzeros: copying a param with shape torch.Size([1, 32]) from checkpoint, the shape in "
                                  "current model is torch.Size([2, 32])"),
@@ -202,7 +202,7 @@ TEST(NamedDirectory, SaysOtherGroupsThanTheFile) {
 
 // C033 GPTQ-for-LLaMa#62: files of March 2023 with float zeros.
 TEST(MarchFiles, LackQzeros) {
-  const LoaderOutcome outcome = Ask(FloatZerosOfMarch(), "text-generation-webui@2023");
+  const LoaderOutcome outcome = Ask(FloatZerosOfMarch(), "text-generation-webui@2023/gptq-for-llama");
   EXPECT_EQ(outcome.outcome, Outcome::kRejects) << Describe(outcome);
   EXPECT_NE(outcome.message.find("Missing key(s) in state_dict"), std::string::npos) << Describe(outcome);
 }

@@ -132,7 +132,10 @@ TEST(ConfigReaders, ExllamaV2) {
       {"ExLlamaV2ArchParams: an unknown name is read as Llama",
        [] {
          ModelBuilder builder = Healthy();
-         return Type(builder, "foo", "FooForCausalLM");
+         Type(builder, "foo", "FooForCausalLM");
+         Json config = Json::parse(builder.Build().at("config.json"));
+         config.erase("rms_norm_eps");
+         return builder.File("config.json", config.dump());
        },
        Same({"exllamav2"}, O::kRejects, "Missing any of the following keys: ['rms_norm_eps',")},
   });

@@ -50,6 +50,22 @@ TEST(ServingTables, FusedLayersExpertsAndHeads) {
         {"vllm@0.15", O::kLoads},
         {"sglang@0.5", O::kGarbage},
         {"tgi@3.3", O::kRejects, "weight model.layers.1.mlp.gate.weight does not exist"}}},
+      {"1.7 experts: ExLlamaV2 takes each for itself",
+       [] {
+         ModelBuilder builder = Experts();
+         for (int layer = 0; layer < 2; ++layer) {
+           const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.";
+           for (int expert = 0; expert < 2; ++expert) {
+             const std::string stem = mlp + "experts." + std::to_string(expert) + ".";
+             Quantized(builder, stem + "gate_proj", 256, 128, {.group_size = expert == 0 ? 32 : 128});
+             Quantized(builder, stem + "up_proj", 256, 128, {});
+             Quantized(builder, stem + "down_proj", 128, 256, {});
+           }
+           Plain(builder, mlp + "gate", 256, 2);
+         }
+         return Config(builder, {{"num_experts", 2}});
+       },
+       Same({"exllamav2"}, O::kLoads)},
       {"S12 experts with smaller groups in the settings",
        [] {
          ModelBuilder builder = Experts({.group_size = 64});

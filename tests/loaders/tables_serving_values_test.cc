@@ -156,6 +156,12 @@ TEST(ServingTables, FlagsAgainstTensors) {
          return Changed({{"group_size", 64}});
        },
        {{"vllm@0.15", O::kRejects, "RuntimeError: start (0)"}}},
+      {"S16 act-order without quantize_config.json: settings come from the interface",
+       [] {
+         ModelBuilder builder = Healthy({.desc_act = true});
+         return NoSideFile(builder);
+       },
+       {{"text-generation-webui@2023/auto-gptq", O::kUnknown, "", "these files are in act-order", "is not known"}}},
       {"S13 only row layers mislabelled: silent",
        [] {
          ModelBuilder builder = Healthy();

@@ -96,6 +96,7 @@ Json ModelBuilder::State::ConfigJson() const {
   const int64_t heads = std::max<int64_t>(1, hidden / 32);
   Json config = {{"architectures", {"LlamaForCausalLM"}},
                  {"model_type", "llama"},
+                 {"rms_norm_eps", 1e-6},
                  {"hidden_size", hidden},
                  {"intermediate_size", intermediate},
                  {"num_hidden_layers", layers},
