@@ -122,7 +122,11 @@ bool CheckSizes(Walk& walk, std::string_view eps) {
                                         "n_positions",
                                         true, false}};
   const auto fits = [&](const SizeKey& size) { return CheckSize(walk, size); };
-  return std::ranges::all_of(kBefore, fits) && std::ranges::all_of(kAfter, fits);
+  if (!std::ranges::all_of(kBefore, fits) || !std::ranges::all_of(kAfter, fits)) return false;
+  const JsonValue* heads = FindSize(walk.configs.model, "num_key_value_heads");
+  if (heads == nullptr || PythonNumber(*heads) != 0.0) return true;
+  return walk.Rejects("config", "stops: num_key_value_heads is 0", kConfig,
+                      "ZeroDivisionError: integer division or modulo by zero");
 }
 
 // Some tensor carries the layer.

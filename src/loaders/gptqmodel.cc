@@ -194,6 +194,7 @@ bool StageGptqModelFormat(Walk& walk) {
   const JsonValue* adapter = FindKey(*read.section, "adapter", true);
   if (since >= Version{2, 0, 0} && adapter != nullptr && adapter->kind != JsonKind::kNull) {
     walk.Degrade(Outcome::kUnknown, "settings", "an adapter is declared, whose settings are not examined", kConfig);
+    return false;
   }
   if (since >= Version{7, 3, 4}) TakePlanar(walk);
   return true;

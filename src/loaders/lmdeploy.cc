@@ -1,6 +1,8 @@
 // What LMDeploy's rows cannot say: settings anywhere in config.json, and its own checks of them.
 
+#include <cmath>
 #include <string>
+#include <utility>
 
 #include "loaders/families.h"
 #include "loaders/stages.h"
@@ -27,11 +29,26 @@ bool TakeGroup(Walk& walk, int64_t* group) {
   const JsonValue* value = walk.declared.Find("group_size");
   *group = 0;
   if (value == nullptr) return true;
+  const std::string* text = value->AsString();
+  if (text != nullptr && text->starts_with('-')) {  // int("-1")
+    JsonValue digits = *value;
+    digits.text.erase(0, 1);
+    if (const auto number = DigitsOrNumber(digits)) {
+      *group = -static_cast<int64_t>(*number);
+      return true;
+    }
+  }
   if (const auto number = DigitsOrNumber(*value)) {
+    std::string error;
+    if (std::isnan(*number)) error = "ValueError: cannot convert float NaN to integer";
+    if (std::isinf(*number)) error = "OverflowError: cannot convert float infinity to integer";
+    if (std::isfinite(*number) && std::abs(*number) > 1e15) error = "ValueError: Unsupported group_size=";
+    if (!error.empty())
+      return walk.Rejects("config", "stops: group_size is " + PythonRepr(*value), walk.profile.config.source,
+                          std::move(error));
     *group = static_cast<int64_t>(*number);
     return true;
   }
-  const std::string* text = value->AsString();
   return walk.Rejects("config", "stops: group_size is no number", walk.profile.config.source,
                       text != nullptr ? "ValueError: invalid literal for int() with base 10: '" + *text + "'"
                                       : "TypeError: int() argument must be a string, a bytes-like object or a real "

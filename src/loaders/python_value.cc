@@ -33,8 +33,11 @@ std::string PythonDict(const JsonValue* object) {
   constexpr size_t kLong = 300;
   std::string text = "{";
   if (object == nullptr) return text + "}";
-  for (const JsonMember& member : object->members) {
-    text += (text.size() > 1 ? ", '" : "'") + member.key + "': " + Quoted(member.value);
+  for (auto member = object->members.begin(); member != object->members.end(); ++member) {
+    // A key that is there twice stands in its first place with its last value.
+    const auto same = [&](const JsonMember& other) { return other.key == member->key; };
+    if (std::any_of(object->members.begin(), member, same)) continue;
+    text += (text.size() > 1 ? ", '" : "'") + member->key + "': " + Quoted(*object->Find(member->key));
     if (text.size() > kLong) break;
   }
   return text + "}";

@@ -167,6 +167,12 @@ bool StageSglangLayers(Walk& walk) {
 }
 
 bool StageSglangMethod(Walk& walk) {
+  if (walk.exam.dir.Has("quant_model_description.json") && walk.profile.since >= Version{0, 4, 0}) {
+    walk.Degrade(Outcome::kUnknown, "method",
+                 "quant_model_description.json makes it take the model for one of ModelSlim, which is not examined",
+                 "sgl-project/sglang python/sglang/srt/configs/model_config.py (_find_quant_modelslim_config)");
+    return false;
+  }
   if (walk.dense_model) return CheckModelOpt(walk);
   if (!CheckMethodType(walk, kMethodSource)) return false;
   const std::string method = EngineMethod(walk);

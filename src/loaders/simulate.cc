@@ -38,8 +38,11 @@ bool ParseMachine(std::string_view text, Machine* machine) {
 
 // A loader that stopped before it looked for weights may have a second fault behind the first, which the user meets
 // next.
-void LookBehind(const Walk& walk, LoaderOutcome* outcome) {
+void LookBehind(const Walk& walk, Stage stopped, LoaderOutcome* outcome) {
   const auto& stages = walk.profile.stages;
+  const auto config = std::find(stages.begin(), stages.end(), &StageConfig);
+  // Names of weight files may hang on settings, which it has not come to.
+  if (std::find(stages.begin(), config, stopped) != config && config != stages.end()) return;
   const bool looks = std::find(stages.begin(), stages.end(), &StageFiles) != stages.end();
   if (outcome->outcome != Outcome::kRejects || !walk.files.empty() || !looks || outcome->rules.empty() ||
       outcome->rules.front().ends_with(".weights"))
@@ -57,11 +60,13 @@ void LookBehind(const Walk& walk, LoaderOutcome* outcome) {
 LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const RepairedState* repaired,
                          const SimulateOptions& options, const Machine& machine) {
   Walk walk(profile, facts, repaired == nullptr ? facts.exam->configs : repaired->configs, options, machine);
+  Stage stopped = nullptr;
   for (const Stage stage : profile.stages) {
     if (stage == &StageFiles && repaired != nullptr && repaired->weights) {
       walk.files = facts.exam->dir.weights;  // their names and their index are what was repaired
       continue;
     }
+    stopped = stage;
     if (!stage(walk)) break;
   }
   // Packed tensors of another layout, which only some stages know.
@@ -72,7 +77,7 @@ LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const 
                  profile.tensors.source);
   }
   LoaderOutcome outcome = walk.Finish();
-  LookBehind(walk, &outcome);
+  LookBehind(walk, stopped, &outcome);
   return outcome;
 }
 

@@ -41,7 +41,8 @@ std::string_view BitsMessage(const LimitFacts& facts, const Declared& read) {
 // Where bits are specifications of several kinds, those of a rule are read as the model's own are.
 std::string RuleBitsMessage(const LimitFacts& facts, const std::string& rule, const JsonValue& bits) {
   const std::optional<double> number = PythonNumber(bits);
-  if (facts.bits_type_message.empty() || number == 1.0) return Fill(facts.dynamic_bits_message, {{"k", rule}});
+  const bool one = number == 1.0 && !facts.one_bit_message.empty();
+  if (facts.bits_type_message.empty() || one) return Fill(facts.dynamic_bits_message, {{"k", rule}});
   if (number && std::isfinite(*number) && *number == std::floor(*number)) return std::string(facts.bits_message);
   const std::string spelled = PythonRepr(bits);
   if (bits.AsString() == nullptr) return Fill(facts.bits_type_message, {{"b", spelled}});

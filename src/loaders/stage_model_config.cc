@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "loaders/model_types.h"
@@ -94,9 +95,10 @@ bool CheckDtype(Walk& walk) {
 
 // Sizes that are none: the model class stops at some of them and computes with others.
 void DoubtSizes(Walk& walk) {
-  for (const char* key : {"hidden_size", "num_hidden_layers", "vocab_size"}) {
+  const bool by_layer = walk.configs.model.Find("block_configs") != nullptr;  // sizes stand there, layer by layer
+  for (const char* key : {"hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size"}) {
     const JsonValue* value = walk.configs.model.Find(key);
-    if (value == nullptr || value->AsInt().value_or(0) > 0) continue;
+    if (value == nullptr || value->AsInt().value_or(0) > 0 || by_layer) continue;
     walk.Degrade(Outcome::kUnknown, "config",
                  "config.json says " + std::string(key) + " " + PythonRepr(*value) +
                      ": what the model class makes of that is not examined",
@@ -108,6 +110,9 @@ void DoubtSizes(Walk& walk) {
 }  // namespace
 
 bool RejectInvalidConfig(Walk& walk) {
+  // No fault that it catches.
+  if (std::string error = PythonJsonError(walk.configs.model.text); error.starts_with("RecursionError"))
+    return walk.Rejects("config", "stops: config.json is nested too deep", kSource, std::move(error));
   return walk.Rejects(
       "config", "stops: config.json is not valid JSON", kSource,
       walk.Message("OSError: It looks like the config file at '{dir}/config.json' is not a valid JSON file."));

@@ -19,6 +19,15 @@ bool GateIsPlain(const Walk& walk) {
   return walk.facts.model_type != "qwen3_moe" && walk.facts.model_type != "qwen3_next";
 }
 
+bool HasStrayWeights(const Walk& walk) {
+  const auto& shards = walk.exam.tensors.shards;
+  return std::ranges::any_of(walk.exam.dir.files, [&](const ModelFile& file) {
+    const std::string& name = file.entry.name;
+    return name.ends_with(".safetensors") && name.find('/') == std::string::npos &&
+           std::ranges::none_of(shards, [&](const ShardHeader& shard) { return shard.file == name; });
+  });
+}
+
 // modules_in_block_to_quantize is walked; of a text that gives letters, of an object its keys.
 bool CheckListType(Walk& walk) {
   const JsonValue* value = walk.declared.Find("modules_in_block_to_quantize");
@@ -112,9 +121,15 @@ bool StageVllmModules(Walk& walk) {
     // Asked part by part of the list, or of the headers, before `dynamic`.
     const std::vector<std::string_view> keep = KeepList(walk.declared);
     const auto listed = [&](const ClassDigest* digest, std::string_view stem) {
-      return keep.empty() ? digest != nullptr && digest->gptq : ListedAsPart(keep, stem);
+      return keep.empty() ? digest != nullptr && (digest->gptq || digest->g_idx != nullptr) : ListedAsPart(keep, stem);
     };
     if (const auto mix = FindFusedMix(walk.facts, listed)) {
+      if (keep.empty() && HasStrayWeights(walk)) {
+        walk.Degrade(Outcome::kUnknown, "modules",
+                     "goes by the headers of all weight files, of which one is none of the model's and was not read",
+                     walk.profile.modules.source);
+        return false;
+      }
       return walk.Rejects("modules",
                           "stops: " + std::string(mix->quantized) + " counts as quantized and " +
                               std::string(mix->plain) + " does not, but both are parts of " + mix->fused,

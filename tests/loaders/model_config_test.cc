@@ -66,6 +66,16 @@ TEST(ModelConfig, AutoConfig) {
       {"__init__: dtype is read since 4.56", [] { return Key("dtype", "x"); },
        Same({"transformers@4.55/gptqmodel"}, O::kLoads) + Same({"transformers@5.0"}, O::kRejects, "attribute 'x'")},
       {"a size that is none", [] { return Key("hidden_size", -1); }, Same(kAutoConfig, O::kUnknown)},
+      {"a width that is none", [] { return NullKey("intermediate_size"); }, Same(kAutoConfig, O::kUnknown)},
+      {"json.loads: too deep",
+       [] { return Whole(("{\"a\": " + std::string(3000, '[') + std::string(3000, ']') + "}").c_str()); },
+       Same(kAutoConfig, O::kRejects, "RecursionError: maximum recursion depth exceeded")},
+      {"_find_quant_modelslim_config",
+       [] {
+         ModelBuilder builder = Healthy();
+         return builder.File("quant_model_description.json", "{}");
+       },
+       Same({"sglang@0.5"}, O::kUnknown)},
   });
 }
 
@@ -101,6 +111,23 @@ TEST(ModelConfig, OtherReaders) {
        Same({"exllamav2"}, O::kRejects, "TypeError: Value for rope_theta is not of expected type <class 'float'>")},
       {"ExLlamaV2Config.prepare: 256.0 is 256", [] { return Key("hidden_size", 256.0); },
        Same({"exllamav2"}, O::kLoads)},
+      {"ExLlamaV2Config.prepare: num_key_value_heads", [] { return Key("num_key_value_heads", 0); },
+       Same({"exllamav2"}, O::kRejects, "ZeroDivisionError: integer division or modulo by zero")},
+      {"_validate_quant_group_size",
+       [] {
+         ModelBuilder builder = Healthy();
+         return Section(builder, {{"group_size", "-1"}});
+       },
+       Same({"lmdeploy"}, O::kRejects, "ValueError: Unsupported group_size=-1 for model_format")},
+      {"a key that is there twice",
+       [] {
+         ModelBuilder builder = Healthy();
+         std::string text = builder.Build().at("config.json");
+         const std::string key = "\"desc_act\":";
+         text.insert(text.find(key), key + " true, ");
+         return builder.File("config.json", text.replace(text.rfind("false,", text.rfind("\"sym\"")), 6, "true,"));
+       },
+       Same({"lmdeploy"}, O::kRejects, "'group_size': 128, 'desc_act': True, 'sym': True")},
       {"ExLlamaV2Config.prepare: architectures", [] { return NullKey("architectures"); },
        Same({"exllamav2"}, O::kRejects, "TypeError: object of type 'NoneType' has no len()")},
   });
