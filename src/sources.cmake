@@ -126,6 +126,7 @@ src/loaders/model_types.cc
   src/loaders/python_value.cc
   src/loaders/select.cc
   src/loaders/sglang.cc
+  src/loaders/sglang_models.cc
   src/loaders/simulate.cc
   src/loaders/stage_config.cc
   src/loaders/stage_files.cc
@@ -137,7 +138,11 @@ src/loaders/model_types.cc
   src/loaders/stage_tensors.cc
   src/loaders/stage_values.cc
   src/loaders/symptom.cc
+  src/loaders/symptom_seen.cc
+  src/loaders/symptom_sizes.cc
+  src/loaders/symptom_templates.cc
   src/loaders/symptom_tests.cc
+  src/loaders/symptom_text.cc
   src/loaders/symptoms_common.cc
   src/loaders/symptoms_python.cc
   src/loaders/symptoms_serving.cc
@@ -146,6 +151,7 @@ src/loaders/model_types.cc
   src/loaders/transformers.cc
   src/loaders/vllm.cc
   src/loaders/vllm_modules.cc
+  src/loaders/vllm_old.cc
   src/loaders/vllm_tensors.cc
   src/loaders/walk.cc
   src/memory/arch_facts.cc

@@ -84,6 +84,8 @@ set(GPTQ_DOCTOR_TESTS
   loaders/tables_serving_layers_test.cc
   loaders/tables_serving_limits_test.cc
   loaders/tables_serving_values_test.cc
+  loaders/threads_outcomes_test.cc
+  loaders/threads_symptoms_test.cc
   memory/arch_facts_test.cc
   memory/described_model.cc
   memory/estimate_test.cc

@@ -104,16 +104,23 @@ bool ChooseKernel(Walk& walk, const AutoRoundTraits& traits) {
   return true;
 }
 
+// The language part of a vision-language model, whichever way transformers nested it (4.52 moved it).
+std::string TextName(std::string_view name) {
+  static constexpr std::string_view kNested = "model.language_model.";
+  return name.starts_with(kNested) ? "model." + std::string(name.substr(kNested.size())) : std::string(name);
+}
+
 // What extra_config and block_name_to_quantize make of one layer.
 enum class Verdict : uint8_t { kQuantized, kPlain, kOwnSettings };
 
 Verdict Judge(const Walk& walk, const std::vector<std::string>& blocks, const ClassDigest& digest,
-              std::string_view stem) {
+              std::string_view stem, bool maps_names) {
+  const auto within = [&](const std::string& block) {
+    return maps_names ? TextName(stem).starts_with(TextName(block)) : stem.starts_with(block);
+  };
   const JsonValue* extra = walk.declared.Find("extra_config");
   const JsonValue* own = extra == nullptr ? nullptr : extra->Find(stem);
-  const bool listed = blocks.empty() ? digest.part != Part::kLmHead
-                                     : std::any_of(blocks.begin(), blocks.end(),
-                                                   [&](const std::string& block) { return stem.starts_with(block); });
+  const bool listed = blocks.empty() ? digest.part != Part::kLmHead : std::any_of(blocks.begin(), blocks.end(), within);
   if (own == nullptr) return listed ? Verdict::kQuantized : Verdict::kPlain;
   const JsonValue* bits = own->Find("bits");
   if (bits != nullptr && bits->AsInt().value_or(0) >= 16) return Verdict::kPlain;
@@ -196,7 +203,7 @@ bool BuildAutoRoundLayers(Walk& walk, const AutoRoundTraits& traits) {
     if (walk.built[i] == Built::kNothing || digest.part == Part::kRouter || digest.part == Part::kVision) continue;
     int64_t quantized = 0, own = 0;
     for (const uint32_t number : inventory.members(inventory.classes[digest.id])) {
-      const Verdict verdict = Judge(walk, blocks, digest, inventory.modules[number].stem);
+      const Verdict verdict = Judge(walk, blocks, digest, inventory.modules[number].stem, traits.maps_names);
       quantized += verdict == Verdict::kPlain ? 0 : 1;
       own += verdict == Verdict::kOwnSettings ? 1 : 0;
     }

@@ -16,6 +16,7 @@ struct AutoRoundTraits {
   std::string_view end;              // behind that list
   bool reads_order = false;          // desc_act counts; else it is taken for false
   bool passes_backend = false;       // `backend` can keep Marlin off
+  bool maps_names = false;           // block names are mapped to the engine's, as tensor names are
   std::string_view order_message;    // desc_act without Marlin
   std::string_view refusal_message;  // settings that Marlin does not take, {b}, {s}; empty: the gptq kernel does
   std::string_view source;

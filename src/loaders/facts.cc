@@ -90,6 +90,15 @@ void FillTensors(const Examination& exam, const Module& module, ClassDigest& dig
   digest.weight = find(kWeight);
 }
 
+// Whole 32-bit words, and yet no number of bits gives as many rows.
+bool HasNoWidth(const ClassDigest& digest) {
+  if (digest.bits || digest.qweight == nullptr || digest.qweight->dims().size() != 2 ||
+      digest.qweight->dtype != Dtype::kI32)
+    return false;
+  const auto rows = static_cast<int64_t>(digest.qweight->dims()[0]);
+  return digest.in_features > 0 && digest.in_features % 32 == 0 && rows % (digest.in_features / 32) != 0;
+}
+
 ClassDigest DigestClass(const Examination& exam, uint32_t id) {
   const ModuleClass& source = exam.inventory.classes[id];
   ClassDigest digest;
@@ -118,6 +127,7 @@ ClassDigest DigestClass(const Examination& exam, uint32_t id) {
     digest.out_features = facts.out_features;
     digest.groups = facts.groups;
     digest.group_size = facts.group_size;
+    digest.no_width = HasNoWidth(digest);
   } else if (digest.dense_linear) {
     digest.out_features = static_cast<int64_t>(digest.weight->dims()[0]);
     digest.in_features = static_cast<int64_t>(digest.weight->dims()[1]);

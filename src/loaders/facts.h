@@ -39,6 +39,7 @@ struct ClassDigest {
                      *weight = nullptr;
   GIdxKind order = GIdxKind::kNotRead;  // the worst of the members that were read
   ZeroKind zeros = ZeroKind::kNotRead;
+  bool no_width = false;              // the rows of qweight are those of no bits
   std::optional<bool> bias_expected;  // by the architecture
   bool bias_zero_known = false;
 };

@@ -43,6 +43,9 @@ bool StageVllmDtype(Walk& walk);
 bool StageVllmModules(Walk& walk);
 bool StageVllmKernels(Walk& walk);
 bool StageVllmTensors(Walk& walk);
+// vllm_old.cc
+bool StageVllmWithoutGptq(Walk& walk);
+bool CheckOldExperts(Walk& walk);
 // sglang.cc
 bool StageSglangMethod(Walk& walk);
 bool StageSglangLayers(Walk& walk);

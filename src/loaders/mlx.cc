@@ -39,7 +39,8 @@ bool RejectParameters(Walk& walk, std::string detail) {
     count += digest.bias != nullptr && digest.bias_expected == false ? digest.count : 0;
   }
   return walk.Rejects("tensors", std::move(detail), walk.profile.tensors.source,
-                      "ValueError: Received " + std::to_string(count) + " parameters not in model");
+                      "ValueError: Received " + std::to_string(count) + " parameters not in model: \n" +
+                          walk.facts.first_tensor + "...");
 }
 
 const JsonValue* FindMember(const Walk& walk, std::string_view pointer) {

@@ -32,8 +32,8 @@ constexpr Stage kStages[] = {StageModelConfig,  StageConfig, StageSglangMethod, 
 constexpr Profile kRow = {
     .loader = "sglang",
     .version = "0.5",
-    .versions = ">=0.4 (read at 0.5.18)",
-    .since = {0, 4, 0},
+    .versions = ">=0.5 (read at 0.5.18)",
+    .since = {0, 5, 0},
     .until = {0, 7, 0},
     .title = "SGLang 0.5",
     .revision = "sgl-project/sglang v0.5.18 71de97b264",
@@ -68,18 +68,29 @@ constexpr Profile kRow = {
     .stages = kStages};
 constexpr std::string_view kAssumeOld[] = {"no --quantization flag",
                                            "known from users' threads: the sources of this version were not read"};
-constexpr Profile kOld = [] {
-  Profile row = Next(kRow, {"0.3",
-                            ">=0.1,<0.4 (from users' threads)",
-                            {0, 1, 0},
+constexpr Profile kRow04 = [] {
+  Profile row = Next(kRow, {"0.4",
+                            ">=0.4,<0.5 (from users' threads)",
                             {0, 4, 0},
-                            "SGLang 0.3",
-                            "sgl-project/sglang#577, #2935",
-                            "2025-01"});
+                            {0, 5, 0},
+                            "SGLang 0.4",
+                            "sgl-project/sglang#3604, #6249, #7583",
+                            "2025-06"});
   row.assumptions = kAssumeOld;
   return row;
 }();
-constexpr const Profile* kRows[] = {&kOld, &kRow};
+constexpr Profile kOld = [] {
+  Profile row = Next(kRow04, {"0.3",
+                              ">=0.1,<0.4 (from users' threads)",
+                              {0, 1, 0},
+                              {0, 4, 0},
+                              "SGLang 0.3",
+                              "sgl-project/sglang#577, #2935",
+                              "2025-01"});
+  row.assumptions = kAssumeOld;
+  return row;
+}();
+constexpr const Profile* kRows[] = {&kOld, &kRow04, &kRow};
 
 }  // namespace
 

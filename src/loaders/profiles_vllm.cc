@@ -45,8 +45,10 @@ constexpr KernelRow GptqRow(uint32_t bits, Zeros zeros) {
 }
 constexpr KernelRow kKernels07[] = {ServingMarlin("gptq_marlin", 80, kMarlinSource),
                                     GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
-// gptq_marlin came with 0.4.2.
-constexpr KernelRow kKernels02[] = {GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
+// GPTQ came with 0.2.6 (vllm-project/vllm#916), other bits than 4 with 0.3.3 (#2330), gptq_marlin is met in
+// threads of 0.4.3.
+constexpr KernelRow kKernels02[] = {GptqRow(BitsSet({4}), Zeros::kAlwaysV1)};
+constexpr KernelRow kKernels03[] = {GptqRow(BitsSet({2, 4, 8}), Zeros::kAlwaysV1)};
 constexpr KernelRow kKernels15[] = {ServingMarlin("gptq_marlin", 75, kMarlinSource, kCuda | kCpu),
                                     GptqRow(k2348, Zeros::kByFormat)};
 constexpr KernelRow kKernelsMain[] = {
@@ -56,17 +58,19 @@ constexpr KernelRow kKernelsMain[] = {
 constexpr Stage kStages[] = {StageModelConfig, StageConfig, StageVllmMethod,  StageVllmDtype, StageVllmModules,
                              StageVllmKernels, StageFiles,  StageVllmTensors, StageValues};
 
+constexpr Stage kStagesWithout[] = {StageModelConfig, StageConfig, StageVllmWithoutGptq};
+
 constexpr std::string_view kAssumeOld[] = {"no --quantization flag",
                                            "known from users' threads: the sources of this version were not read"};
 constexpr Profile kRow02 = {
     .loader = "vllm",
     .version = "0.2",
-    .versions = ">=0.2,<0.5 (from users' threads)",
-    .since = {0, 2, 0},
-    .until = {0, 5, 0},
-    .title = "vLLM of 2023",
-    .revision = "vllm-project/vllm#1420; OpenBMB/MiniCPM#141",
-    .as_of = "2024-05",
+    .versions = ">=0.2.6,<0.3.3 (from users' threads)",
+    .since = {0, 2, 6},
+    .until = {0, 3, 3},
+    .title = "vLLM of winter 2023",
+    .revision = "vllm-project/vllm#916, #1420, #2699",
+    .as_of = "2024-02",
     .assumptions = kAssumeOld,
     .config = {.places = kPlaces07,
                .no_config = NoConfig::kDenseModel,
@@ -93,13 +97,37 @@ constexpr Profile kRow02 = {
                 .source = kFilesSource},
     .stages = kStages};
 
+constexpr Profile kRow01 = [] {
+  Profile row = Next(kRow02, {"0.1",
+                              ">=0.1,<0.2.6 (from users' threads)",
+                              {0, 1, 0},
+                              {0, 2, 6},
+                              "vLLM before it had GPTQ",
+                              "vllm-project/vllm#1100; xusenlinzy/api-for-open-llm#196",
+                              "2023-12"});
+  row.stages = kStagesWithout;
+  return row;
+}();
+
+constexpr Profile kRow03 = [] {
+  Profile row = Next(kRow02, {"0.3",
+                              ">=0.3.3,<0.4.3 (from users' threads)",
+                              {0, 3, 3},
+                              {0, 4, 3},
+                              "vLLM of spring 2024",
+                              "vllm-project/vllm#2330; OpenBMB/MiniCPM#141",
+                              "2024-05"});
+  row.kernels = kKernels03;
+  return row;
+}();
+
 constexpr Profile kRow06 = [] {
-  Profile row = Next(kRow02, {"0.6",
-                              ">=0.5,<0.7 (from users' threads)",
-                              {0, 5, 0},
+  Profile row = Next(kRow03, {"0.6",
+                              ">=0.4.3,<0.7 (from users' threads)",
+                              {0, 4, 3},
                               {0, 7, 0},
                               "vLLM 0.6",
-                              "vllm-project/vllm#5675, #6244, #9832, #11671",
+                              "vllm-project/vllm#5675, #6244, #9832, #11671; QwenLM/Qwen3#506",
                               "2024-12"});
   row.kernels = kKernels07;
   return row;
@@ -166,7 +194,7 @@ constexpr Profile kRowMain = [] {
   return row;
 }();
 
-constexpr const Profile* kRows[] = {&kRow02, &kRow06, &kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
+constexpr const Profile* kRows[] = {&kRow01, &kRow02, &kRow03, &kRow06, &kRow07, &kRow09, &kRow10, &kRow15, &kRowMain};
 
 }  // namespace
 

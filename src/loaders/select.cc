@@ -74,6 +74,12 @@ bool Selects(const Selector& selector, const Profile& row) {
   return row.since < selector.version;
 }
 
+// "vllm@0.15" for the row of that name.
+bool IsNamed(std::string_view text, const Selector& selector, const Profile& row) {
+  return row.loader == selector.loader && selector.op == "@" &&
+         text.substr(text.find_first_of("@=") + 1) == row.version;
+}
+
 std::string Known() {
   std::string text;
   std::string_view last;
@@ -113,13 +119,16 @@ Result<std::vector<size_t>> Select(std::span<const std::string> parts) {
   std::vector<size_t> rows;
   std::string versions;
   const auto all = AllProfiles();
+  // A row's own name takes that row alone, where another holds the release of that number as well.
+  const bool own = parts.size() == 1 && std::any_of(all.begin(), all.end(), [&](const Profile* row) {
+                     return IsNamed(parts.front(), bounds.front(), *row);
+                   });
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i]->loader != loader) continue;
     versions += (versions.empty() ? "" : "; ") + std::string(all[i]->versions);
     bool every = true;
     for (size_t k = 0; k < bounds.size() && every; ++k) {
-      const bool named = bounds[k].op == "@" && parts[k].substr(parts[k].find_first_of("@=") + 1) == all[i]->version;
-      every = named || Selects(bounds[k], *all[i]);
+      every = IsNamed(parts[k], bounds[k], *all[i]) || (!own && Selects(bounds[k], *all[i]));
     }
     if (every) rows.push_back(i);
   }

@@ -6,6 +6,7 @@
 #include "loaders/auto_round.h"
 #include "loaders/engine.h"
 #include "loaders/families.h"
+#include "loaders/sglang_models.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -14,15 +15,6 @@ namespace {
 constexpr std::string_view kMissingKey = "ValueError: Cannot find any of ['{key}'] in the model's quantization config.";
 constexpr std::string_view kMethodSource = "sgl-project/sglang python/sglang/srt/configs/model_config.py:1440-1590";
 constexpr std::string_view kGptqSource = "sgl-project/sglang python/sglang/srt/layers/quantization/gptq.py";
-
-// Load loops that index their dictionary by name and so stop at a leftover (read in the model files).
-std::string StrictLoopError(const Walk& walk) {
-  const std::string& type = walk.facts.model_type;
-  const std::string leaf = walk.facts.any_g_idx ? "g_idx" : "qweight";
-  if (type == "qwen3") return "KeyError: 'model.layers.0.mlp.gate_up_proj." + leaf + "'";
-  if (type == "gemma3_text" || type == "gemma3") return "KeyError: 'model.layers.0.mlp.down_proj." + leaf + "'";
-  return {};
-}
 
 // Without a section it takes a hf_quant_config.json for ModelOpt's, whose settings lie in `quantization`.
 bool CheckModelOpt(Walk& walk) {
@@ -73,7 +65,11 @@ bool CheckKeysAndDtype(Walk& walk) {
     walk.kernel = &marlin;
     walk.Step("method", "The model is convertible to gptq_marlin during runtime. Using gptq_marlin kernel.",
               marlin.source);
-    if (walk.facts.experts && dtype == "bfloat16") {
+    if (walk.facts.experts && walk.profile.since < Version{0, 5, 0}) {
+      walk.Degrade(Outcome::kUnknown, "method",
+                   "whether this release loads Marlin experts was not read; 0.4.6 stops at them",
+                   "sgl-project/sglang#6249", "KeyError: 'intermediate_size_full'");
+    } else if (walk.facts.experts && dtype == "bfloat16") {
       walk.Assume("Marlin experts want float16 scales and activations: derived from the code path, not executed");
       walk.Degrade(Outcome::kUnknown, "dtype",
                    "experts under bfloat16 should stop: moe_wna16_marlin_gemm assumes hidden_states.dtype "
@@ -131,6 +127,19 @@ constexpr EngineTraits kTraits = {
         "ValueError: Marlin does not support group_size = {g} for quant_type = uint4b8. Only group_sizes = "
         "[-1, 32, 64, 128] are supported."};
 
+// Vision towers that get the model's quantization, where no rule of dynamic takes them out.
+void BuildVision(Walk& walk) {
+  if (!SglangQuantizesVision(walk) || IsAutoRound(walk)) return;
+  const JsonValue* dynamic = walk.declared.Find("dynamic");
+  const bool rules = dynamic != nullptr && dynamic->IsObject() && !dynamic->members.empty();
+  for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
+    const ClassDigest& digest = walk.facts.classes[i];
+    if (digest.part != Part::kVision || !digest.dense_linear || !digest.in_blocks) continue;
+    if (rules && walk.facts.EffectsOf(*dynamic, NameStyle::kEngines)[i].excluded == digest.count) continue;
+    walk.built[i] = Built::kQuantized;
+  }
+}
+
 bool CheckMarlinTiles(Walk& walk, const ClassDigest& digest) {
   const RankShape shape = ShapeOnRank(walk.facts, digest, walk.options.tp);
   if (shape.out % 64 == 0 && shape.in % 128 == 0) return true;
@@ -146,6 +155,7 @@ bool CheckMarlinTiles(Walk& walk, const ClassDigest& digest) {
 // Layers are made before any weight is read.
 bool StageSglangLayers(Walk& walk) {
   if (walk.dense_model || walk.kernel == nullptr) return true;
+  BuildVision(walk);
   if (IsAutoRound(walk) ? !BuildAutoRoundLayers(walk, kAutoRound) : !CheckRules(walk, kTraits)) return false;
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
@@ -209,12 +219,14 @@ bool StageSglangTensors(Walk& walk) {
   if (walk.dense_model) {
     if (facts.quantized_modules == 0) return true;
     walk.Remedy(kFixCommand);
-    if (const std::string strict = StrictLoopError(walk); !strict.empty()) {
+    if (const std::string strict = SglangKeyError(walk); !strict.empty()) {
       return walk.Rejects(
           "tensors",
           "stops at the first packed tensor: config.json has no quantization_config, so plain layers were built",
           source, strict);
     }
+    if (!SglangLoopIsKnown(walk))
+      walk.Assume("the load loop of model_type " + facts.model_type + " only warns: it was not read, and some stop");
     FallBack(walk, "tensors", "config.json has no quantization_config", source,
              walk.Message("Parameter {name} not found in params_dict", {{"name", facts.first_tensor}}));
     return false;
@@ -231,15 +243,18 @@ bool StageSglangTensors(Walk& walk) {
     return walk.Rejects("tensors", "stops: " + facts.config_clash, source, "AssertionError");
   for (size_t i = 0; i < facts.classes.size(); ++i) {
     const ClassDigest& digest = facts.classes[i];
-    if (digest.part == Part::kExpert && (digest.gptq || digest.dense_linear))
-      walk.built[i] = Built::kQuantized;  // dynamic never reaches experts
+    // dynamic never reaches experts
+    if (digest.part == Part::kExpert && (digest.gptq || digest.dense_linear)) walk.built[i] = Built::kQuantized;
+  }
+  if (const std::string strict = SglangKeyError(walk); !strict.empty())
+    return walk.Rejects("tensors", "stops at a tensor whose layer was built otherwise than it is stored", source,
+                        strict);
+  for (size_t i = 0; i < facts.classes.size(); ++i) {
+    const ClassDigest& digest = facts.classes[i];
     const bool differs =
         (digest.gptq && walk.built[i] == Built::kDense) || (digest.dense_linear && walk.built[i] == Built::kQuantized);
     if (differs) {
       if (digest.part == Part::kLmHead && facts.tied) continue;
-      const std::string strict = StrictLoopError(walk);
-      if (!strict.empty() && digest.gptq && digest.part != Part::kLmHead)
-        return walk.Rejects("tensors", "stops at a tensor without a layer", source, strict);
       walk.Degrade(Outcome::kGarbage, "tensors",
                    Modules(digest.count) + " (" + std::string(digest.pattern) + ") " +
                        (digest.gptq ? "are quantized in the files and plain here"

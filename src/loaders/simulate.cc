@@ -76,6 +76,14 @@ LoaderOutcome RunProfile(const Profile& profile, const ModelFacts& facts, const 
                  "the files hold packed tensors that are not GPTQ's; what this loader makes of them is not examined",
                  profile.tensors.source);
   }
+  const auto odd = std::find_if(facts.classes.begin(), facts.classes.end(),
+                                [](const ClassDigest& digest) { return digest.no_width; });
+  if (odd != facts.classes.end() && RankOf(walk.outcome()) > RankOf(Outcome::kUnknown)) {
+    walk.Degrade(Outcome::kUnknown, "tensors",
+                 "qweight of " + std::string(odd->pattern) +
+                     " has a number of rows that no bits give; what this loader makes of it is not known",
+                 profile.tensors.source);
+  }
   LoaderOutcome outcome = walk.Finish();
   LookBehind(walk, stopped, &outcome);
   return outcome;

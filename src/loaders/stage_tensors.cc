@@ -189,10 +189,11 @@ ClassSettings SettingsOf(const Walk& walk, size_t index) {
 
 std::optional<ShapeClash> ClashOf(const Walk& walk, size_t index, int64_t bits, int64_t group_size) {
   const ClassDigest& digest = walk.facts.classes[index];
-  if (!digest.bits || digest.in_features <= 0 || digest.out_features <= 0 || bits <= 0) return std::nullopt;
+  if (!digest.bits && !digest.no_width) return std::nullopt;
+  if (digest.in_features <= 0 || digest.out_features <= 0 || bits <= 0) return std::nullopt;
   ShapeClash clash;
   clash.at = &digest;
-  if (*digest.bits != bits && digest.qweight != nullptr) {
+  if (digest.bits != bits && digest.qweight != nullptr) {
     clash.bits = true;
     clash.leaf = "qweight";
     clash.stored_rows = Dim(digest.qweight, 0);

@@ -4,8 +4,10 @@
 #include <array>
 #include <string>
 
+#include "base/dotted_name.h"
 #include "base/text.h"
 #include "loaders/symptom.h"
+#include "loaders/symptom_text.h"
 
 namespace gptq_doctor {
 namespace {
@@ -17,59 +19,46 @@ bool HasSection(const ModelFacts& facts) {
   return section != nullptr && section->IsObject();
 }
 
-// Non-negative integers of the text, at most sixteen.
-std::vector<int64_t> Numbers(std::string_view text) {
-  std::vector<int64_t> numbers;
-  for (size_t at = 0; at < text.size() && numbers.size() < 16;) {
-    if (text[at] < '0' || text[at] > '9') {
-      ++at;
-      continue;
-    }
-    int64_t value = 0;
-    int digits = 0;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
-      if (++digits < 16) value = value * 10 + (text[at] - '0');
-    }
-    numbers.push_back(value);
+// "w13_qweight" of a fused expert is a qweight.
+std::string_view WithoutExpert(std::string_view leaf) {
+  for (const std::string_view part : {"w13_", "w2_"}) {
+    if (leaf.starts_with(part)) return leaf.substr(part.size());
   }
-  return numbers;
+  return leaf;
 }
 
-// What a number is of a module class: "qweight rows of ...".
-std::string MeaningOf(const ModelFacts& facts, int64_t number) {
-  for (const ClassDigest& digest : facts.classes) {
-    if (!digest.gptq || digest.in_features <= 0) continue;
-    const std::string of = " of " + std::string(digest.pattern);
-    const auto dim = [](const TensorRecord* tensor, size_t axis) {
-      return tensor == nullptr || tensor->dims().size() <= axis ? -1 : static_cast<int64_t>(tensor->dims()[axis]);
-    };
-    if (number == dim(digest.qweight, 0))
-      return "the packed rows (qweight, " + std::to_string(digest.in_features) + " inputs)" + of;
-    if (number == dim(digest.qzeros, 1))
-      return "the packed columns (qzeros, " + std::to_string(digest.out_features) + " outputs)" + of;
-    if (number == digest.in_features) return "the inputs" + of;
-    if (number == digest.out_features) return "the outputs" + of;
-    if (digest.groups > 1 && number == digest.groups) return "the groups (rows of scales)" + of;
-    if (digest.bits && number == digest.out_features * (32 / *digest.bits))
-      return "the outputs" + of + " times the pack factor: scales taken for packed words";
+bool HasModule(const ClassDigest& digest, std::string_view module) {
+  return LowerAscii(digest.leaf) == module || digest.fused == module ||
+         (digest.part == Part::kExpert && module == "experts");
+}
+
+bool HasTensor(const ModelFacts& facts, const ClassDigest& digest, std::string_view leaf) {
+  const Inventory& inventory = facts.exam->inventory;
+  const auto components = inventory.components(inventory.modules[inventory.classes[digest.id].representative]);
+  return std::any_of(components.begin(), components.end(), [&](const Component& component) {
+    return LowerAscii(inventory.SuffixName(component.suffix)) == leaf;
+  });
+}
+
+// The first name of the text whose module is like none here; with `tensors` its tensor as well.
+std::string NotHeld(const ModelFacts& facts, std::string_view text, bool tensors) {
+  for (const std::string_view name : TensorNamesIn(text)) {
+    const std::string_view leaf = WithoutExpert(LastPart(name)), module = LastPart(ParentPart(name));
+    const bool held = std::any_of(facts.classes.begin(), facts.classes.end(), [&](const ClassDigest& digest) {
+      // Some messages name the module alone.
+      return HasModule(digest, LastPart(name)) ||
+             (HasModule(digest, module) && (!tensors || HasTensor(facts, digest, leaf)));
+    });
+    if (!held) return std::string(name);
   }
   return {};
 }
 
-// In the field's own terms, without a model: 3-bit against 8-bit and the like.
-std::string RatioOf(int64_t a, int64_t b) {
-  if (a <= 0 || b <= 0 || a == b) return {};
-  constexpr std::array<int, 4> kBits = {2, 3, 4, 8};
-  for (const int x : kBits) {
-    for (const int y : kBits) {
-      if (x != y && a * y == b * x)
-        return "their ratio is that of " + std::to_string(x) + " to " + std::to_string(y) + " bits";
-    }
-  }
-  return {};
-}
+std::string ModuleNotHeld(const ModelFacts& facts, std::string_view text) { return NotHeld(facts, text, false); }
 
 }  // namespace
+
+std::string NameNotHeld(const ModelFacts& facts, std::string_view text) { return NotHeld(facts, text, true); }
 
 SymptomVerdict TestUnusedWeights(const ModelFacts& facts, std::string_view text) {
   const bool packed = text.find("qweight") != std::string_view::npos || text.find("qzeros") != std::string_view::npos ||
@@ -77,6 +66,8 @@ SymptomVerdict TestUnusedWeights(const ModelFacts& facts, std::string_view text)
   const bool bias_only = !packed && text.find(".bias") != std::string_view::npos;
   if (bias_only) return TestExtraBias(facts, text);
   if (facts.quantized_modules == 0) return {false, "there are no packed tensors in this directory"};
+  if (const std::string name = ModuleNotHeld(facts, text); !name.empty())
+    return {false, "no module of this directory is called like that of " + EscapeTerminal(name)};
   const auto outcomes = SimulateLoaders(*facts.exam, {.selectors = {"transformers"}});
   for (const LoaderOutcome& outcome : outcomes) {
     if (outcome.outcome == Outcome::kFallsBack || outcome.outcome == Outcome::kGarbage)
@@ -116,30 +107,6 @@ SymptomVerdict TestActOrder(const ModelFacts& facts, std::string_view) {
   if (!facts.act_order) return {std::nullopt, "g_idx was not read"};
   if (*facts.act_order) return {true, "g_idx permutes the inputs (act-order), and only then this buffer is needed"};
   return {false, "g_idx is sequential: there is no act-order here"};
-}
-
-SymptomVerdict TestNumbers(const ModelFacts& facts, std::string_view text) {
-  // The sizes, not the axis at the end of the sentence.
-  const std::vector<int64_t> numbers = Numbers(text.substr(0, text.find(" at non-singleton")));
-  std::string meanings, strangers;
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    if (std::find(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(i), numbers[i]) !=
-        numbers.begin() + static_cast<std::ptrdiff_t>(i))
-      continue;
-    const std::string meaning = MeaningOf(facts, numbers[i]);
-    std::string& list = meaning.empty() ? strangers : meanings;
-    list += (list.empty() ? "" : meaning.empty() ? ", " : "; ") + std::to_string(numbers[i]);
-    if (!meaning.empty()) list += " is " + meaning;
-  }
-  if (meanings.empty()) {
-    const std::string ratio = numbers.size() >= 2 ? RatioOf(numbers[0], numbers[1]) : "";
-    return {false, "none of these sizes occurs in this directory" + (ratio.empty() ? std::string() : "; " + ratio)};
-  }
-  if (facts.quantized_modules == 0) return {false, "there are no packed tensors in this directory"};
-  // One size in common can be chance.
-  if (!strangers.empty()) return {std::nullopt, meanings + "; but nothing here is of size " + strangers};
-  return {true,
-          meanings + ". A program takes packed words for values, or assumes other bits or another layout than these"};
 }
 
 SymptomVerdict TestGarbage(const ModelFacts& facts, std::string_view) {
@@ -286,6 +253,32 @@ SymptomVerdict TestMissingShards(const ModelFacts& facts, std::string_view) {
   }
   return {false,
           facts.exam->tensors.index.present ? "every file that the index names is here" : "there is no index here"};
+}
+
+SymptomVerdict TestMissingKeys(const ModelFacts& facts, std::string_view text) {
+  if (text.find("g_idx") != std::string_view::npos && !facts.all_g_idx && facts.quantized_modules > 0)
+    return {true, "the files hold no g_idx for some layers, which the program insists on; it follows from group_size"};
+  return TestLayers(facts, text);
+}
+
+SymptomVerdict TestPackedKey(const ModelFacts& facts, std::string_view) {
+  if (facts.quantized_modules > 0) return {false, "packed tensors are here"};
+  return {true, "there are no packed tensors in this directory: the program was made for quantized models"};
+}
+
+SymptomVerdict TestQuantizedExperts(const ModelFacts& facts, std::string_view) {
+  const bool here = std::any_of(facts.classes.begin(), facts.classes.end(),
+                                [](const ClassDigest& digest) { return digest.gptq && digest.part == Part::kExpert; });
+  return here ? SymptomVerdict{true, "the experts are quantized (GPTQ), which the versions named do not load"}
+              : SymptomVerdict{false, "there are no quantized experts here"};
+}
+
+SymptomVerdict TestAutoRoundExperts(const ModelFacts& facts, std::string_view text) {
+  for (const QuantConfigFile& file : facts.exam->configs.files) {
+    const std::string method = LowerAscii(file.quant_method.value_or(""));
+    if (method == "auto-round" || method == "inc") return TestQuantizedExperts(facts, text);
+  }
+  return {false, "no configuration here says auto-round"};
 }
 
 }  // namespace gptq_doctor

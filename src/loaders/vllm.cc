@@ -100,7 +100,7 @@ bool CheckGptqDevice(Walk& walk, std::string_view source) {
                  "the gptq kernel has no code for this device; what takes its place is not examined", source);
     return false;
   }
-  if (!walk.facts.experts || Upto06(walk)) return true;
+  if (!walk.facts.experts || Upto06(walk)) return true;  // older ones: CheckOldExperts
   if (Upto10(walk)) {
     if (walk.profile.since >= Version{0, 10, 0})
       walk.Assume("the release is without 3654847db of August 2025, which hands experts on to moe_wna16");
@@ -142,6 +142,12 @@ bool MethodBefore(Walk& walk) {
   if (!CheckRequired(walk, kKeyBits | kKeyGroupSize | kKeyDescAct, kMissingKey)) return false;
   const Declared& read = walk.declared;
   if (!CheckBitsType(walk, true, gptq.source)) return false;
+  if (walk.profile.since < Version{0, 3, 3} && read.bits != 4) {
+    walk.Remedy("take a newer vLLM");
+    return walk.Rejects("method", "stops: bits " + read.bits_text, gptq.source,
+                        walk.Message("ValueError: Currently, only 4-bit weight quantization is supported for GPTQ, "
+                                     "but got {b} bits."));
+  }
   if (read.bits != 2 && read.bits != 3 && read.bits != 4 && read.bits != 8) {
     return walk.Rejects("method", "stops: bits " + read.bits_text, gptq.source,
                         walk.Message("ValueError: Currently, only 2/3/4/8-bit weight quantization is supported for "
@@ -183,7 +189,15 @@ bool StageVllmMethod(Walk& walk) {
                         "vllm-project/vllm v0.10.1.1 vllm/model_executor/layers/quantization/inc.py", "AssertionError");
   }
   const bool auto_round = method == "auto-round" && walk.profile.since >= Version{0, 9, 0};
-  if (auto_round || (method == "inc" && !Upto10(walk))) return TakeAutoRound(walk, VllmAutoRound(walk));
+  if (auto_round || (method == "inc" && !Upto10(walk))) {
+    if (!TakeAutoRound(walk, VllmAutoRound(walk))) return false;
+    if (walk.declared.bits == 2) {
+      walk.Degrade(Outcome::kUnknown, "method",
+                   "people report wrong text from 2-bit auto-round models here; the cause is not known",
+                   "vllm-project/vllm#37185");
+    }
+    return true;
+  }
   if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
       !(method == "gptq_marlin_24" && !IsMain(walk)) && !(method == "marlin" && Upto10(walk))) {
     walk.Remedy(kFixCommand);
@@ -214,7 +228,8 @@ bool StageVllmMethod(Walk& walk) {
         "named 'bitblas'. Please install bitblas through the following command: `pip install "
         "bitblas>=0.1.0`");
   }
-  return IsMain(walk) ? MethodOfMain(walk) : MethodBefore(walk);
+  if (IsMain(walk)) return MethodOfMain(walk);
+  return MethodBefore(walk) && CheckOldExperts(walk);
 }
 
 bool StageVllmDtype(Walk& walk) {

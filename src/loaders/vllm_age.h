@@ -32,6 +32,7 @@ inline AutoRoundTraits VllmAutoRound(const Walk& walk) {
       .only = "currently only support  ",
       .backends = "auto gptq gptq:marlin awq awq:marlin marlin ipex",
       .source = "vllm-project/vllm vllm/model_executor/layers/quantization/auto_round.py, inc.py"};
+  traits.maps_names = walk.profile.since >= Version{0, 10, 0};
   if (Upto10(walk)) return traits;
   traits.name = "inc";
   traits.only = "currently only support ";

@@ -171,6 +171,13 @@ bool StageVllmKernels(Walk& walk) {
     }
     if (!CheckShapeLimits(walk, i)) return false;
   }
+  if (ordered && walk.machine.platform == kRocm && walk.options.tp > 1 && walk.kernel->slow) {
+    walk.Remedy("--tensor-parallel-size 1, or a model without act-order");
+    walk.Degrade(Upto06(walk) ? Outcome::kGarbage : Outcome::kUnknown, "kernel",
+                 "act-order over several ranks gives wrong text on ROCm, as people report of August 2024; later "
+                 "releases were not tried",
+                 "vllm-project/vllm#7374");
+  }
   if (walk.kernel->slow) {
     walk.Degrade(Outcome::kSlow, "kernel", "uses the gptq kernel, slower than Marlin", walk.kernel->source);
   } else {

@@ -62,13 +62,13 @@ bool CheckForeign(Walk& walk) {
 // Load loops of 2023 and 2024 knew no surplus biases and no stored copy of a tied head.
 bool CheckOldLoops(Walk& walk) {
   for (const ClassDigest& digest : walk.facts.classes) {
-    if (walk.profile.since < Version{0, 5, 0} && digest.gptq && digest.bias != nullptr &&
+    if (walk.profile.since < Version{0, 4, 3} && digest.gptq && digest.bias != nullptr &&
         digest.bias_expected == false) {
       walk.Remedy("take a newer vLLM, which skips surplus biases");
       return walk.Rejects("tensors", "stops: the files hold biases that the architecture lacks",
                           "vllm-project/vllm#1420", "KeyError: '" + std::string(digest.stem) + ".bias'");
     }
-    if (walk.profile.since < Version{0, 5, 0} && digest.part == Part::kLmHead && walk.facts.tied) {
+    if (walk.profile.since < Version{0, 4, 3} && digest.part == Part::kLmHead && walk.facts.tied) {
       walk.Remedy("take a newer version, or drop the tensor");
       return walk.Rejects("tensors", "stops: tie_word_embeddings is true and the head is stored all the same",
                           "OpenBMB/MiniCPM#141", "KeyError: 'lm_head.weight'");

@@ -44,13 +44,13 @@ void PutSymptoms(JsonWriter& json, const std::vector<SymptomMatch>& matches, boo
   json.Key("symptoms").BeginArray();
   for (const SymptomMatch& match : matches) {
     json.BeginObject()
-        .Field("message", match.row->message)
-        .Field("loader", match.row->loader)
-        .Field("printed_by", match.row->printed_by);
-    json.Field("step", match.row->step)
-        .Field("meaning", match.row->meaning)
-        .Field("remedy", match.row->remedy)
-        .Field("source", match.row->source);
+        .Field("message", match.message)
+        .Field("loader", match.loader)
+        .Field("printed_by", match.printed_by);
+    json.Field("step", match.step)
+        .Field("meaning", match.meaning)
+        .Field("remedy", match.remedy)
+        .Field("source", match.source);
     json.Key("explains");
     if (with_model) {
       json.Put(match.verdict.explains);

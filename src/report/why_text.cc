@@ -130,15 +130,15 @@ std::string SymptomText(const std::vector<SymptomMatch>& matches, bool with_mode
   std::string out;
   for (const SymptomMatch& match : matches) {
     if (!out.empty()) out += "\n";
-    out += style.Paint(Tone::kStrong, style.Wrap(match.row->message, 0)) + "\n";
-    out += Labelled("from", std::string(match.row->printed_by) + ", step: " + std::string(match.row->step), style);
-    out += Labelled("meaning", std::string(match.row->meaning), style);
+    out += style.Paint(Tone::kStrong, style.Wrap(EscapeTerminal(match.message, 800), 0)) + "\n";
+    out += Labelled("from", match.printed_by + ", step: " + match.step, style);
+    out += Labelled("meaning", EscapeTerminal(match.meaning, 800), style);
     if (with_model) {
       const char* verdict = !match.verdict.explains ? "cannot tell: " : *match.verdict.explains ? "yes: " : "no: ";
       out += Labelled("here", verdict + EscapeTerminal(match.verdict.evidence, 800), style);
     }
-    out += Labelled("remedy", std::string(match.row->remedy), style);
-    out += Labelled("source", std::string(match.row->source), style);
+    out += Labelled("remedy", EscapeTerminal(match.remedy, 800), style);
+    out += Labelled("source", EscapeTerminal(match.source, 800), style);
   }
   return out;
 }

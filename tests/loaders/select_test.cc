@@ -30,7 +30,7 @@ TEST(Selectors, NameVersionAndRange) {
   EXPECT_EQ(Names({"vllm>=0.9"}), (Strings{"vllm@0.9", "vllm@0.10", "vllm@0.15", "vllm@main"}));
   EXPECT_EQ(Names({"vllm>=0.9", "<0.15"}), (Strings{"vllm@0.9", "vllm@0.10", "vllm@0.15"}));  // 0.11 to 0.14 too
   EXPECT_EQ(Names({"vllm>=0.9", "<0.10", "exllamav2"}), (Strings{"vllm@0.9", "exllamav2@0.3"}));
-  EXPECT_EQ(Names({"vllm<0.9"}), (Strings{"vllm@0.2", "vllm@0.6", "vllm@0.7"}));
+  EXPECT_EQ(Names({"vllm<0.9"}), (Strings{"vllm@0.1", "vllm@0.2", "vllm@0.3", "vllm@0.6", "vllm@0.7"}));
   EXPECT_EQ(Names({"autogptq@0.7.1"}), Strings{"autogptq@0.7.1"});
   EXPECT_EQ(Names({"autogptq@0.4.2"}), Strings{"autogptq@0.4"});
   EXPECT_EQ(Names({"gptqmodel@1.6"}), Strings{"gptqmodel@1.6"});

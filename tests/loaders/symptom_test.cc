@@ -6,6 +6,7 @@
 #include "loaders/models.h"
 #include "loaders/support.h"
 #include "loaders/symptom.h"
+#include "loaders/symptom_text.h"
 
 namespace gptq_doctor::testing {
 namespace {
@@ -35,7 +36,7 @@ TEST_P(Symptoms, AreMatchedAndJudged) {
   const Pasted& row = GetParam();
   const auto alone = MatchSymptom(row.text, nullptr);
   ASSERT_FALSE(alone.empty()) << row.text;
-  EXPECT_EQ(alone.front().row->loader, row.loader) << row.text;
+  EXPECT_EQ(alone.front().loader, row.loader) << row.text;
   EXPECT_FALSE(alone.front().verdict.explains.has_value());
   const auto sick = Match(Bare(), row.text);
   ASSERT_FALSE(sick.empty());
@@ -89,7 +90,7 @@ TEST(Symptoms, NumbersAreLookedUpInTheShapes) {
   EXPECT_EQ(packed.front().verdict.explains, true);
   EXPECT_NE(packed.front().verdict.evidence.find("6144 is the outputs"), std::string::npos)
       << packed.front().verdict.evidence;
-  EXPECT_NE(packed.front().row->meaning.find("Packed words were read as values"), std::string_view::npos);
+  EXPECT_NE(packed.front().meaning.find("Packed words were read as values"), std::string::npos);
   const auto chance = Match(builder, "The size of tensor a (256) must match the size of tensor b (17)");
   ASSERT_FALSE(chance.empty());
   EXPECT_EQ(chance.front().verdict.explains, std::nullopt) << chance.front().verdict.evidence;
@@ -115,7 +116,7 @@ TEST(Symptoms, GarbledTextIsRecognisedWithoutAMessage) {
       "a\xE5\xAE\x89",
       nullptr);
   ASSERT_FALSE(matches.empty());
-  EXPECT_EQ(matches.front().row->step, "values");
+  EXPECT_EQ(matches.front().step, "values");
 }
 
 TEST(Symptoms, OutOfMemoryIsExplainedByAFallbackOnly) {
