@@ -82,7 +82,7 @@ bool CheckValue(Walk& walk, const ValueRule& rule, const JsonValue& value) {
   if (((rule.accepted | rule.unseen) & kind) == 0) return reject(rule.what);
   if (kind == kString && !rule.words.empty()) return HasWord(rule.words, LowerAscii(value.text)) || reject(rule.what);
   if (kind == kArray && rule.what == kDevices && Empty(value)) return reject("must not be empty when provided.");
-  if ((rule.unseen & kind) == 0 || (Empty(value) && kind != kObject)) return true;
+  if ((rule.unseen & kind) == 0 || (Empty(value) && kind == kArray)) return true;
   walk.Degrade(Outcome::kUnknown, "settings",
                "checks " + std::string(rule.key) + " in a class of its own, which is not examined", kSource);
   return true;

@@ -152,8 +152,11 @@ bool PickSingleThenIndex(Walk& walk) {
 
 bool PickGlob(Walk& walk) {
   const FileFacts& facts = walk.profile.files;
+  // glob.glob passes over names with a leading dot; Path.glob of the loader that refuses duplicates does not.
+  const bool dotted = facts.duplicates_reject;
   walk.files = Pick(walk.exam, [&](std::string_view name) {
-    return std::none_of(facts.skipped.begin(), facts.skipped.end(),
+    return (dotted || !name.starts_with('.')) &&
+           std::none_of(facts.skipped.begin(), facts.skipped.end(),
                         [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
   });
   if (facts.consolidated_wins) {
@@ -205,7 +208,7 @@ bool PickIndexThenModel(Walk& walk) {
   walk.files = Pick(walk.exam, [](std::string_view name) { return name.starts_with("model"); });
   const bool pickles = walk.profile.files.pickles;
   if (walk.files.empty() && pickles && HasPickle(walk, "pytorch_model")) return Pickles(walk, "pytorch_model*.bin");
-  if (walk.files.empty()) walk.files = Pick(walk.exam, [](std::string_view) { return true; });
+  if (walk.files.empty()) walk.files = Pick(walk.exam, [](std::string_view name) { return !name.starts_with('.'); });
   if (walk.files.empty() && pickles && HasPickle(walk, "")) return Pickles(walk, "*.bin");
   return walk.files.empty() ? None(walk, {"model.safetensors.index.json", "model*.safetensors", "*.safetensors"})
                             : true;

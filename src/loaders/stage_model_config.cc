@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "base/text.h"
 #include "loaders/model_types.h"
 #include "loaders/simulate.h"
 #include "loaders/stages.h"
@@ -48,7 +47,7 @@ bool CheckType(Walk& walk, const JsonValue& value) {
     return RejectUnknownType(walk, type);
   }
   // Loaders with a list of their own ask AutoConfig first; what only that list names came with code of its own.
-  const auto lists = [&](const ArchitectureRow& row) { return HasWord(LowerAscii(row.model_types), LowerAscii(type)); };
+  const auto lists = [&](const ArchitectureRow& row) { return HasWord(row.model_types, type); };
   const auto& own = walk.profile.modules.architectures;
   if (!own.empty()) return std::ranges::any_of(own, lists) || RejectUnknownType(walk, type);
   if (!type.empty()) {

@@ -54,9 +54,11 @@ bool MethodOfMain(Walk& walk) {
   }
   const int64_t g = read.group_size;
   if (g != -1 && g != 32 && g != 64 && g != 128) {
-    return walk.Rejects("method", "stops: group_size " + std::to_string(g), source,
-                        walk.Message("ValueError: Marlin does not support group_size = {g}. Only group_sizes = [-1, "
-                                     "32, 64, 128] are supported."));
+    return walk.Rejects(
+        "method", "stops: group_size " + std::to_string(g), source,
+        Fill("ValueError: Marlin does not support group_size = {g}. Only group_sizes = [-1, 32, 64, 128] "
+             "are supported.",
+             {{"g", read.group_size_text}}));
   }
   if (walk.machine.platform == kCuda && walk.machine.given && walk.machine.sm < 75) {
     return walk.Rejects("method", "stops: the GPU is too old", source,

@@ -31,7 +31,14 @@ bool HasStrayWeights(const Walk& walk) {
 // modules_in_block_to_quantize is walked; of a text that gives letters, of an object its keys.
 bool CheckListType(Walk& walk) {
   const JsonValue* value = walk.declared.Find("modules_in_block_to_quantize");
-  if (value == nullptr || value->kind == JsonKind::kArray || !Truthy(*value)) return true;
+  if (value == nullptr || !Truthy(*value)) return true;
+  if (value->kind == JsonKind::kArray) {
+    const JsonValue& first = value->items.front();
+    if (first.AsString() != nullptr || first.kind == JsonKind::kArray) return true;
+    return walk.Rejects(
+        "modules", "stops: modules_in_block_to_quantize holds what is no name", walk.profile.modules.source,
+        "TypeError: 'in <string>' requires string as left operand, not " + std::string(PythonType(first)));
+  }
   if (value->IsObject() || value->AsString() != nullptr) {
     walk.Degrade(Outcome::kUnknown, "modules", "modules_in_block_to_quantize is no list; its parts count as names",
                  walk.profile.modules.source);

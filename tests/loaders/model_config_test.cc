@@ -47,6 +47,8 @@ TEST(ModelConfig, AutoConfig) {
        Same({"transformers@4.44", "transformers@5.0", "autogptq@0.7.1", "gptqmodel@2.0"}, O::kRejects,
             unknown + "foo`") +
            std::vector<Cell>{{"vllm@0.15", O::kLoads, "", "", "transformers does not"}}},
+      {"CONFIG_MAPPING: case counts", [] { return Key("model_type", "LLAMA"); },
+       Same({"autogptq@0.7.1", "gptqmodel@7.3.4"}, O::kRejects, unknown + "LLAMA`")},
       {"CONFIG_MAPPING: of a later release", [] { return Key("model_type", "qwen3"); },
        Same({"transformers@4.55/gptqmodel", "transformers@5.0"}, O::kLoads) +
            std::vector<Cell>{{"transformers@4.44", O::kRejects, unknown + "qwen3`", "", "later ones"},
@@ -143,6 +145,9 @@ TEST(ModelConfig, WeightMap) {
        Same(readers, O::kRejects, "UnicodeDecodeError: 'utf-8' codec can't decode byte")},
       {"json.load: a lone value", [] { return Index("5"); }, Same(readers, O::kRejects)},
       {"weight_map is a list", [] { return Index("{\"weight_map\": []}"); }, Same(readers, O::kUnknown)},
+      {"glob: a leading dot", [] { return Healthy().WeightName(".model.safetensors"); },
+       Same({"exllamav2"}, O::kRejects, "## No .safetensors files found in ") +
+           Same({"lmdeploy"}, O::kRejects, "Failed to find valid checkpoint under") + Same({"tgi@3.3"}, O::kLoads)},
       {"not asked", [] { return Index("{"); }, Same({"tgi@3.3", "exllamav2"}, O::kLoads)},
   });
 }
@@ -184,6 +189,9 @@ TEST(ModelConfig, ValuesOfTheQuantizationRun) {
       {"modules_in_block_to_quantize", with("modules_in_block_to_quantize", 5),
        Same({"vllm@0.15", "vllm@main"}, O::kRejects, "TypeError: 'int' object is not iterable") +
            Same({"vllm@0.10"}, O::kLoads)},
+      {"is_layer_gptq_quantized: an entry that is no name", with("modules_in_block_to_quantize", Json::array({4})),
+       Same({"vllm@0.15"}, O::kRejects, "TypeError: 'in <string>' requires string as left operand, not int")},
+      {"bnb_quant_type: empty", with("bnb_quant_type", ""), Same({"gptqmodel@6.0"}, O::kUnknown)},
       {"MarlinConfig: groups",
        [] {
          ModelBuilder builder = Healthy({.group_size = 64});
