@@ -140,6 +140,21 @@ Copied CopyOf(const Walk& walk, const ClassDigest& digest, const std::vector<Lay
   return {};
 }
 
+void DoubtMissingParts(Walk& walk, const ClassDigest& digest, bool needs_zeros) {
+  const std::string pattern(digest.pattern);
+  const auto doubt = [&](const std::string& why) {
+    walk.Degrade(Outcome::kGarbage, "tensors", why, walk.profile.tensors.source);
+  };
+  if (digest.qweight == nullptr || digest.scales == nullptr || (needs_zeros && digest.qzeros == nullptr)) {
+    doubt(Modules(digest.count) + " lack packed tensors (" + pattern + "): they stay uninitialised, nothing checks");
+  }
+  if (digest.g_idx == nullptr && walk.declared.desc_act)
+    doubt("desc_act is true but " + pattern + " has no g_idx: the index stays uninitialised, garbage or a crash");
+  if (digest.bias_expected == true && digest.bias == nullptr) {
+    doubt("the architecture has a bias in " + pattern + ", the files do not: it stays uninitialised, nothing checks");
+  }
+}
+
 std::string LeftoverName(std::string_view tensor) {
   if (tensor.starts_with("model.")) tensor.remove_prefix(6);
   const size_t experts = tensor.find(".experts.");

@@ -65,6 +65,9 @@ struct Copied {
 };
 Copied CopyOf(const Walk& walk, const ClassDigest& digest, const std::vector<LayerSettings>& settings);
 
+// Tensors of a quantized layer that no file holds stay uninitialised, and nothing checks.
+void DoubtMissingParts(Walk& walk, const ClassDigest& digest, bool needs_zeros);
+
 // The name an engine's load loop complains about, without the outer "model.".
 std::string LeftoverName(std::string_view tensor);
 

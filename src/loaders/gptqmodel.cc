@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 
 #include "base/text.h"
@@ -76,6 +77,80 @@ void TakePlanar(Walk& walk) {
   read.format_given = true;
 }
 
+bool CheckConflictingKeys(Walk& walk) {
+  const Declared& read = walk.declared;
+  const Version since = walk.profile.since;
+  if (since >= Version{6, 0, 0} && FindKey(*read.section, "is_marlin_format", true) != nullptr) {
+    walk.Remedy(kFixCommand);
+    return walk.Rejects("settings", "stops: the key is_marlin_format is present",
+                        "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
+                        "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
+                        "explicit `format` field.");
+  }
+  if (!read.Has(kKeySym))
+    walk.Step("settings", "warns: config does not contain `sym` (symmetric quantization). Defaulting to `sym=True`.",
+              kConfig);
+  const JsonValue* aware = FindKey(*read.section, "act_group_aware", true);
+  if (since >= Version{4, 0, 0} && aware != nullptr && Truthy(*aware) && read.desc_act &&
+      (since < Version{5, 0, 0} || read.Has(kKeyDescAct))) {
+    return walk.Rejects("settings", "stops: act_group_aware and desc_act are both true", kConfig,
+                        "ValueError: QuantizeConfig:: `act_group_aware` == `True` requires `desc_act` == `False`.");
+  }
+  return true;
+}
+
+bool CheckPackDtype(Walk& walk) {
+  const JsonValue* pack = FindKey(*walk.declared.section, "pack_dtype", true);
+  if (pack == nullptr || pack->kind == JsonKind::kNull || walk.profile.since < Version{2, 0, 0}) return true;
+  const std::string text = pack->AsString() != nullptr ? LowerAscii(*pack->AsString()) : PythonRepr(*pack);
+  if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
+    return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
+                        "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
+  }
+  const ClassDigest* first = walk.facts.first_class;
+  if (text == "int32" || first == nullptr || !first->bits || first->qweight == nullptr ||
+      first->qweight->dtype != Dtype::kI32)
+    return true;
+  const int64_t word = text == "int8" ? 8 : text == "int16" ? 16 : 64;
+  walk.Remedy(kFixCommand);
+  return walk.Rejects("tensors", "stops: the words are 32 bits wide, its layers are built for " + text, kConfig,
+                      Fill(kAccelerateShape033,
+                           {{"leaf", "qweight"},
+                            {"stored", ShapeText({first->in_features * *first->bits / 32, first->out_features})},
+                            {"built", ShapeText({first->in_features * *first->bits / word, first->out_features})}}));
+}
+
+// False, and the outcome unknown, for formats, methods and adapters whose code was not read or never runs.
+bool IsExaminedPath(Walk& walk) {
+  static constexpr std::array<std::string_view, 7> kElsewhere = {"bitblas", "qqq",       "ipex",   "gemm",
+                                                                 "gemv",    "gemv_fast", "llm-awq"};
+  static constexpr std::array<std::string_view, 6> kOtherMethods = {"awq",          "gguf", "fp8",
+                                                                    "bitsandbytes", "exl3", "paroquant"};
+  const Declared& read = walk.declared;
+  const Version since = walk.profile.since;
+  const auto unknown = [&](std::string_view step, std::string why) {
+    walk.Degrade(Outcome::kUnknown, step, std::move(why), kConfig);
+    return false;
+  };
+  const auto among = [](std::span<const std::string_view> words, std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (read.format == "marlin" && walk.facts.quantized_modules > 0) {
+    walk.Assume("what GPTQModel does with format marlin is derived from the code path, not executed");
+    return unknown("format",
+                   "format marlin forces its marlin back end, whose weights never reach the kernel in 2.x to 6.x");
+  }
+  if (among(kElsewhere, read.format))
+    return unknown("format", "format " + read.format + " takes a path that is not examined");
+  const std::string method = LowerAscii(read.method);
+  if (method == "qqq" || (since >= Version{6, 0, 0} && among(kOtherMethods, method)))
+    return unknown("format", "quant_method " + method + " takes a path that is not examined");
+  const JsonValue* adapter = FindKey(*read.section, "adapter", true);
+  if (since >= Version{2, 0, 0} && adapter != nullptr && adapter->kind != JsonKind::kNull)
+    return unknown("settings", "an adapter is declared, whose settings are not examined");
+  return true;
+}
+
 }  // namespace
 
 bool StageGptqModelGate(Walk& walk) {
@@ -126,76 +201,14 @@ bool StageGptqModelFormat(Walk& walk) {
   const Declared& read = walk.declared;
   if (read.section == nullptr) return true;
   const Version since = walk.profile.since;
-  if (since >= Version{6, 0, 0} && FindKey(*read.section, "is_marlin_format", true) != nullptr) {
-    walk.Remedy(kFixCommand);
-    return walk.Rejects("settings", "stops: the key is_marlin_format is present",
-                        "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
-                        "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
-                        "explicit `format` field.");
-  }
-  if (!read.Has(kKeySym))
-    walk.Step("settings", "warns: config does not contain `sym` (symmetric quantization). Defaulting to `sym=True`.",
-              kConfig);
-  const JsonValue* aware = FindKey(*read.section, "act_group_aware", true);
-  if (since >= Version{4, 0, 0} && aware != nullptr && Truthy(*aware) && read.desc_act &&
-      (since < Version{5, 0, 0} || read.Has(kKeyDescAct))) {
-    return walk.Rejects("settings", "stops: act_group_aware and desc_act are both true", kConfig,
-                        "ValueError: QuantizeConfig:: `act_group_aware` == `True` requires `desc_act` == `False`.");
-  }
-  if (const JsonValue* pack = FindKey(*read.section, "pack_dtype", true);
-      pack != nullptr && pack->kind != JsonKind::kNull && since >= Version{2, 0, 0}) {
-    const std::string text = pack->AsString() != nullptr ? LowerAscii(*pack->AsString()) : PythonRepr(*pack);
-    if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
-      return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
-                          "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
-    }
-    const ClassDigest* first = walk.facts.first_class;
-    if (text != "int32" && first != nullptr && first->bits && first->qweight != nullptr &&
-        first->qweight->dtype == Dtype::kI32) {
-      const int64_t word = text == "int8" ? 8 : text == "int16" ? 16 : 64;
-      walk.Remedy(kFixCommand);
-      return walk.Rejects(
-          "tensors", "stops: the words are 32 bits wide, its layers are built for " + text, kConfig,
-          Fill(kAccelerateShape033,
-               {{"leaf", "qweight"},
-                {"stored", ShapeText({first->in_features * *first->bits / 32, first->out_features})},
-                {"built", ShapeText({first->in_features * *first->bits / word, first->out_features})}}));
-    }
-  }
+  if (!CheckConflictingKeys(walk) || !CheckPackDtype(walk)) return false;
   if (read.format == "gptq_v2" && since >= Version{6, 0, 0} && since < Version{7, 0, 0}) {
     walk.Step("format",
               "an explicit Marlin back end would stop: Unsupported backend: `gptq_marlin` for `gptq` with format "
               "`gptq_v2`; AUTO takes another kernel",
               "ModelCloud/GPTQModel#2824");
   }
-  if (read.format == "marlin" && walk.facts.quantized_modules > 0) {
-    walk.Assume("what GPTQModel does with format marlin is derived from the code path, not executed");
-    walk.Degrade(Outcome::kUnknown, "format",
-                 "format marlin forces its marlin back end, whose weights never reach the kernel in 2.x to 6.x",
-                 kConfig);
-    return false;
-  }
-  static constexpr std::array<std::string_view, 7> kElsewhere = {"bitblas", "qqq",       "ipex",   "gemm",
-                                                                 "gemv",    "gemv_fast", "llm-awq"};
-  const std::string method = LowerAscii(read.method);
-  const bool other_format = std::find(kElsewhere.begin(), kElsewhere.end(), read.format) != kElsewhere.end();
-  static constexpr std::array<std::string_view, 6> kOtherMethods = {"awq",          "gguf", "fp8",
-                                                                    "bitsandbytes", "exl3", "paroquant"};
-  const bool other_method =
-      method == "qqq" || (since >= Version{6, 0, 0} &&
-                          std::find(kOtherMethods.begin(), kOtherMethods.end(), method) != kOtherMethods.end());
-  if (other_format || other_method) {
-    walk.Degrade(
-        Outcome::kUnknown, "format",
-        (other_format ? "format " + read.format : "quant_method " + method) + " takes a path that is not examined",
-        kConfig);
-    return false;
-  }
-  const JsonValue* adapter = FindKey(*read.section, "adapter", true);
-  if (since >= Version{2, 0, 0} && adapter != nullptr && adapter->kind != JsonKind::kNull) {
-    walk.Degrade(Outcome::kUnknown, "settings", "an adapter is declared, whose settings are not examined", kConfig);
-    return false;
-  }
+  if (!IsExaminedPath(walk)) return false;
   if (since >= Version{7, 3, 4}) TakePlanar(walk);
   return true;
 }

@@ -38,14 +38,9 @@ int64_t GroupOfName(std::string_view name) {
   return group;
 }
 
-}  // namespace
-
-bool StageGptqForLlama(Walk& walk) {
+// wbits, groupsize and the model's type: from a file or the directory's name.
+bool TakeFlags(Walk& walk) {
   const std::string_view source = walk.profile.config.source;
-  if (walk.facts.quantized_modules == 0) {
-    walk.dense_model = true;
-    return false;
-  }
   const std::string name = DirectoryName(walk);
   const JsonValue* file = nullptr;
   bool exists = false, broken = false;
@@ -74,7 +69,10 @@ bool StageGptqForLlama(Walk& walk) {
         "model type", "stops: the directory's name tells no model type", source,
         "Can't determine model type from model name. Please specify it manually using --model_type argument");
   }
-  if (!StageModules(walk)) return false;
+  return true;
+}
+
+bool CheckStateDict(Walk& walk) {
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
     if (!digest.gptq) continue;
@@ -83,7 +81,7 @@ bool StageGptqForLlama(Walk& walk) {
                           "qwopqwop200/GPTQ-for-LLaMa#62",
                           "Missing key(s) in state_dict: \"" + std::string(digest.stem) + ".qzeros\"");
     }
-    const auto clash = ClashOf(walk, i, bits, group);
+    const auto clash = ClashOf(walk, i, walk.declared.bits, walk.declared.group_size);
     if (!clash) continue;
     return walk.Rejects("tensors", "stops: the settings do not give the shapes in the files",
                         "oobabooga/text-generation-webui#541",
@@ -102,8 +100,19 @@ bool StageGptqForLlama(Walk& walk) {
         "henrywoo/pyllama#102",
         "Unexpected key(s) in state_dict: \"model.layers." + std::to_string(*layers) + ".self_attn.q_proj.qweight\"");
   }
+  return true;
+}
+
+}  // namespace
+
+bool StageGptqForLlama(Walk& walk) {
+  if (walk.facts.quantized_modules == 0) {
+    walk.dense_model = true;
+    return false;
+  }
+  if (!TakeFlags(walk) || !StageModules(walk) || !CheckStateDict(walk)) return false;
   walk.kernel = &walk.profile.kernels.front();
-  walk.Degrade(Outcome::kSlow, "kernel", "runs on the kernels of 2023", source);
+  walk.Degrade(Outcome::kSlow, "kernel", "runs on the kernels of 2023", walk.profile.config.source);
   return StageValues(walk);
 }
 

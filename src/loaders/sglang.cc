@@ -150,6 +150,90 @@ bool CheckMarlinTiles(Walk& walk, const ClassDigest& digest) {
   return true;
 }
 
+bool CountsAsStored(const ClassDigest* digest, std::string_view) { return digest == nullptr || digest->gptq; }
+
+// Plain layers were built.
+bool LoadPlain(Walk& walk) {
+  const std::string_view source = walk.profile.tensors.source;
+  if (walk.facts.quantized_modules == 0) return true;
+  walk.Remedy(kFixCommand);
+  if (const std::string strict = SglangKeyError(walk); !strict.empty()) {
+    return walk.Rejects(
+        "tensors",
+        "stops at the first packed tensor: config.json has no quantization_config, so plain layers were built", source,
+        strict);
+  }
+  if (!SglangLoopIsKnown(walk))
+    walk.Assume("the load loop of model_type " + walk.facts.model_type + " only warns: it was not read, and some stop");
+  FallBack(walk, "tensors", "config.json has no quantization_config", source,
+           walk.Message("Parameter {name} not found in params_dict", {{"name", walk.facts.first_tensor}}));
+  return false;
+}
+
+bool CheckTiedHead(Walk& walk) {
+  if (walk.profile.since >= Version{0, 4, 0} || !walk.facts.tied) return true;
+  for (const ClassDigest& digest : walk.facts.classes) {
+    if (digest.part != Part::kLmHead) continue;
+    walk.Remedy("take a newer version, or drop the tensor");
+    return walk.Rejects("tensors", "stops: tie_word_embeddings is true and the head is stored all the same",
+                        "sgl-project/sglang#577", "KeyError: 'lm_head.weight'");
+  }
+  return true;
+}
+
+// Plain in the files and quantized here, or the other way round.
+void DoubtOtherKind(Walk& walk, const ClassDigest& digest) {
+  if (digest.part == Part::kLmHead && walk.facts.tied) return;
+  walk.Degrade(
+      Outcome::kGarbage, "tensors",
+      Modules(digest.count) + " (" + std::string(digest.pattern) + ") " +
+          (digest.gptq ? "are quantized in the files and plain here" : "are plain in the files and quantized here") +
+          ": skipped with a warning, the layer stays uninitialised",
+      walk.profile.tensors.source,
+      walk.Message("Parameter {name} not found in params_dict",
+                   {{"name", std::string(digest.stem) + (digest.gptq ? ".qweight" : ".weight")}}));
+}
+
+// Shapes of the files against those of the declared settings.
+bool CheckShapes(Walk& walk, size_t at) {
+  const ClassDigest& digest = walk.facts.classes[at];
+  const std::string pattern(digest.pattern);
+  const std::vector<LayerSettings> settings = SettingsHere(walk, at);
+  if (settings.empty()) {
+    walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
+    return true;
+  }
+  const Copied copied = CopyOf(walk, digest, settings);
+  if (copied.result == CopyResult::kFits) return true;
+  walk.Remedy(kFixCommand);
+  if (copied.result == CopyResult::kColumnAssert) {
+    return walk.Rejects("tensors",
+                        "stops: the shapes of " + pattern + " are not those of the declared bits and group_size",
+                        walk.profile.tensors.source, "AssertionError");
+  }
+  walk.Degrade(Outcome::kGarbage, "tensors",
+               pattern + " has " + std::to_string(copied.stored) + " rows where " + std::to_string(copied.expected) +
+                   " are expected: " + (copied.result == CopyResult::kSilentCut ? "cut" : "padded with zeros") +
+                   " without a message",
+               "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
+  return true;
+}
+
+bool CheckClasses(Walk& walk) {
+  for (size_t at = 0; at < walk.facts.classes.size(); ++at) {
+    const ClassDigest& digest = walk.facts.classes[at];
+    const Built built = walk.built[at];
+    if ((digest.gptq && built == Built::kDense) || (digest.dense_linear && built == Built::kQuantized)) {
+      DoubtOtherKind(walk, digest);
+      continue;
+    }
+    if (!digest.gptq || built != Built::kQuantized) continue;
+    DoubtMissingParts(walk, digest, true);
+    if (!CheckShapes(walk, at)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 // Layers are made before any weight is read.
@@ -211,102 +295,22 @@ bool StageSglangMethod(Walk& walk) {
 }
 
 bool StageSglangTensors(Walk& walk) {
-  static constexpr auto kStored = [](const ClassDigest* digest, std::string_view) {
-    return digest == nullptr || digest->gptq;
-  };
   const ModelFacts& facts = walk.facts;
   const std::string_view source = walk.profile.tensors.source;
-  if (walk.dense_model) {
-    if (facts.quantized_modules == 0) return true;
-    walk.Remedy(kFixCommand);
-    if (const std::string strict = SglangKeyError(walk); !strict.empty()) {
-      return walk.Rejects(
-          "tensors",
-          "stops at the first packed tensor: config.json has no quantization_config, so plain layers were built",
-          source, strict);
-    }
-    if (!SglangLoopIsKnown(walk))
-      walk.Assume("the load loop of model_type " + facts.model_type + " only warns: it was not read, and some stop");
-    FallBack(walk, "tensors", "config.json has no quantization_config", source,
-             walk.Message("Parameter {name} not found in params_dict", {{"name", facts.first_tensor}}));
-    return false;
-  }
-  if (walk.profile.since < Version{0, 4, 0} && facts.tied) {
-    for (const ClassDigest& digest : facts.classes) {
-      if (digest.part != Part::kLmHead) continue;
-      walk.Remedy("take a newer version, or drop the tensor");
-      return walk.Rejects("tensors", "stops: tie_word_embeddings is true and the head is stored all the same",
-                          "sgl-project/sglang#577", "KeyError: 'lm_head.weight'");
-    }
-  }
+  if (walk.dense_model) return LoadPlain(walk);
+  if (!CheckTiedHead(walk)) return false;
   if (!facts.config_clash.empty())
     return walk.Rejects("tensors", "stops: " + facts.config_clash, source, "AssertionError");
-  for (size_t i = 0; i < facts.classes.size(); ++i) {
-    const ClassDigest& digest = facts.classes[i];
-    // dynamic never reaches experts
-    if (digest.part == Part::kExpert && (digest.gptq || digest.dense_linear)) walk.built[i] = Built::kQuantized;
+  for (size_t at = 0; at < facts.classes.size(); ++at) {  // dynamic never reaches experts
+    const ClassDigest& digest = facts.classes[at];
+    if (digest.part == Part::kExpert && (digest.gptq || digest.dense_linear)) walk.built[at] = Built::kQuantized;
   }
   if (const std::string strict = SglangKeyError(walk); !strict.empty())
     return walk.Rejects("tensors", "stops at a tensor whose layer was built otherwise than it is stored", source,
                         strict);
-  for (size_t i = 0; i < facts.classes.size(); ++i) {
-    const ClassDigest& digest = facts.classes[i];
-    const bool differs =
-        (digest.gptq && walk.built[i] == Built::kDense) || (digest.dense_linear && walk.built[i] == Built::kQuantized);
-    if (differs) {
-      if (digest.part == Part::kLmHead && facts.tied) continue;
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   Modules(digest.count) + " (" + std::string(digest.pattern) + ") " +
-                       (digest.gptq ? "are quantized in the files and plain here"
-                                    : "are plain in the files and quantized here") +
-                       ": skipped with a warning, the layer stays uninitialised",
-                   source,
-                   walk.Message("Parameter {name} not found in params_dict",
-                                {{"name", std::string(digest.stem) + (digest.gptq ? ".qweight" : ".weight")}}));
-      continue;
-    }
-    if (!digest.gptq || walk.built[i] != Built::kQuantized) continue;
-    if (digest.qweight == nullptr || digest.scales == nullptr || digest.qzeros == nullptr) {
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   Modules(digest.count) + " lack packed tensors (" + std::string(digest.pattern) +
-                       "): they stay uninitialised, nothing checks",
-                   source);
-    }
-    if (digest.g_idx == nullptr && walk.declared.desc_act) {
-      walk.Degrade(
-          Outcome::kGarbage, "tensors",
-          "desc_act is true but " + std::string(digest.pattern) + " has no g_idx: the index stays uninitialised",
-          source);
-    }
-    if (digest.bias_expected == true && digest.bias == nullptr) {
-      walk.Degrade(Outcome::kGarbage, "tensors",
-                   "the architecture has a bias in " + std::string(digest.pattern) +
-                       ", the files do not: it stays uninitialised, nothing checks",
-                   source);
-    }
-    const std::vector<LayerSettings> settings = SettingsHere(walk, i);
-    if (settings.empty()) {
-      walk.Degrade(Outcome::kUnknown, "modules", "a pattern of dynamic cannot be judged", walk.profile.modules.source);
-      continue;
-    }
-    const Copied copied = CopyOf(walk, digest, settings);
-    const CopyResult copy = copied.result;
-    const int64_t expected = copied.expected, stored = copied.stored;
-    if (copy == CopyResult::kFits) continue;
-    walk.Remedy(kFixCommand);
-    if (copy == CopyResult::kColumnAssert)
-      return walk.Rejects(
-          "tensors",
-          "stops: the shapes of " + std::string(digest.pattern) + " are not those of the declared bits and group_size",
-          source, "AssertionError");
-    walk.Degrade(
-        Outcome::kGarbage, "tensors",
-        std::string(digest.pattern) + " has " + std::to_string(stored) + " rows where " + std::to_string(expected) +
-            " are expected: " + (copy == CopyResult::kSilentCut ? "cut" : "padded with zeros") + " without a message",
-        "sgl-project/sglang python/sglang/srt/layers/parameter.py:310-336");
-  }
+  if (!CheckClasses(walk)) return false;
   CheckAbsent(walk, "uninitialised memory, nothing checks");
-  if (const auto mix = FindFusedMix(facts, kStored)) {
+  if (const auto mix = FindFusedMix(facts, CountsAsStored)) {
     walk.Degrade(Outcome::kGarbage, "modules",
                  mix->fused + " has quantized and plain parts: the plain ones are skipped", source);
   }

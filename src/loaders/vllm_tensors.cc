@@ -206,31 +206,13 @@ Next CheckKind(Walk& walk, size_t at) {
 // The tensors that a quantized layer must have, and must not.
 bool CheckParts(Walk& walk, const ClassDigest& digest) {
   const std::string pattern(digest.pattern);
-  const std::string_view source = walk.profile.tensors.source;
-  if (digest.qweight == nullptr || digest.scales == nullptr ||
-      (digest.qzeros == nullptr && walk.kernel != nullptr && walk.kernel->zeros != Zeros::kUnused)) {
-    walk.Degrade(
-        Outcome::kGarbage, "tensors",
-        Modules(digest.count) + " lack packed tensors (" + pattern + "): they stay uninitialised, nothing checks",
-        source);
-  }
-  if (digest.g_idx == nullptr && walk.declared.desc_act) {
-    walk.Degrade(Outcome::kGarbage, "tensors",
-                 "desc_act is true but " + pattern + " has no g_idx: the index stays uninitialised, garbage or a crash",
-                 source);
-  }
+  DoubtMissingParts(walk, digest, walk.kernel != nullptr && walk.kernel->zeros != Zeros::kUnused);
   if (digest.weight != nullptr) {
     return RejectLeftover(walk, "stops: " + pattern + " has both a packed and a plain weight", digest.weight->name());
   }
   if (digest.bits == 3 && Upto10(walk)) {
     return walk.Rejects("tensors", "stops: it computes the pack factor of 3 bits as 32 // 3 = 10, so the shapes differ",
                         kGptq, "AssertionError");
-  }
-  if (digest.bias_expected == true && digest.bias == nullptr) {
-    walk.Degrade(
-        Outcome::kGarbage, "tensors",
-        "the architecture has a bias in " + pattern + ", the files do not: it stays uninitialised, nothing checks",
-        source);
   }
   return true;
 }
