@@ -76,7 +76,11 @@ struct SizeKey {
   std::string_view keys;  // space-separated
   bool whole = true;      // an integer, else any number
   bool required = true;
+  bool in_excerpts = true;  // what describes the weights is in every config.json; the rest only in a whole one
 };
+
+// transformers writes its version into every config.json that it saves; a list of sizes put together by hand has none.
+bool IsExcerpt(const ModelConfig& config) { return config.Find("transformers_version") == nullptr; }
 
 // What its read() raises for the first value that is there.
 std::string SizeError(const SizeKey& size, std::string_view key, const JsonValue& value) {
@@ -102,6 +106,11 @@ bool CheckSize(Walk& walk, const SizeKey& size) {
     return value != nullptr;
   });
   if (value == nullptr) {
+    if (size.required && !size.in_excerpts && config.Find(size.keys) == nullptr && IsExcerpt(config)) {
+      walk.Assume("config.json, which is not as transformers writes it, is an excerpt: this loader stops where " +
+                  names + " is missing from the whole one");
+      return true;
+    }
     return !size.required || walk.Rejects("config", "stops: config.json has none of " + names, kConfig,
                                           "ValueError: Missing any of the following keys: [" + names + nested + "]");
   }
@@ -111,7 +120,7 @@ bool CheckSize(Walk& walk, const SizeKey& size) {
 
 // In the order of ExLlamaV2Config.prepare.
 bool CheckSizes(Walk& walk, std::string_view eps) {
-  const SizeKey kBefore[] = {{"vocab_size"}, {"num_hidden_layers n_layers n_layer"}, {eps, false}};
+  const SizeKey kBefore[] = {{"vocab_size"}, {"num_hidden_layers n_layers n_layer"}, {eps, false, true, false}};
   static constexpr SizeKey kAfter[] = {{"hidden_size d_model n_embd"},
                                        {"num_attention_heads n_heads n_head", true, false},
                                        {"head_dim", true, false},

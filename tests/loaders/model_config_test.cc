@@ -104,7 +104,7 @@ TEST(ModelConfig, OtherReaders) {
            Same({"mlx-lm"}, O::kRejects, "AttributeError: 'NoneType' object has no attribute 'get'")},
       {"get_model_architecture", [] { return Key("architectures", nullptr); },
        Same({"llama.cpp@main"}, O::kRejects, "ValueError: Failed to detect model architecture")},
-      {"ExLlamaV2Config.prepare: rms_norm_eps", [] { return Key("rms_norm_eps", nullptr); },
+      {"ExLlamaV2Config.prepare: rms_norm_eps", [] { return NullKey("rms_norm_eps"); },
        Same({"exllamav2"}, O::kRejects,
             "ValueError: Missing any of the following keys: ['rms_norm_eps', 'text_config->rms_norm_eps']")},
       {"ExLlamaV2Config.prepare: hidden_size", [] { return Key("hidden_size", "x"); },

@@ -152,7 +152,7 @@ TEST(OwnFiles, TgiSkipsTrainingFiles) {
 TEST(OwnFiles, ExllamaReadsUnknownArchitecturesAsLlama) {
   ModelBuilder builder = Healthy();
   Type(builder, "opt", "OPTForCausalLM");
-  Config(builder, {{"rms_norm_eps", nullptr}});
+  Config(builder, {{"rms_norm_eps", nullptr}, {"transformers_version", "4.45.2"}});
   EXPECT_NE(Ask(builder, "exllamav2").message.find("Missing any of the following keys: ['rms_norm_eps'"),
             std::string::npos);
 }

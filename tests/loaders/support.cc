@@ -185,7 +185,7 @@ bool HasAssumption(const LoaderOutcome& outcome, const std::string& part) {
 
 Examined ExamineQwen3b(const std::string& config_section, const std::string& quantize_config) {
   std::string config =
-      R"({"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": 2048, "rms_norm_eps": 1e-06, "intermediate_size": 11008, "num_hidden_layers": 36,
+      R"({"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
  "num_attention_heads": 16, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": true, "torch_dtype": "float16")";
   if (!config_section.empty()) config += ", \"quantization_config\": " + config_section;
   std::map<std::string, std::string> files = {{"config.json", config + "}\n"}};
