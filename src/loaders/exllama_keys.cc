@@ -76,7 +76,7 @@ struct SizeKey {
   std::string_view keys;  // space-separated
   bool whole = true;      // an integer, else any number
   bool required = true;
-  bool in_excerpts = true;  // what describes the weights is in every config.json; the rest only in a whole one
+  bool in_excerpts = true;  // how many layers and words there are says every config.json; the rest a whole one
 };
 
 // transformers writes its version into every config.json that it saves; a list of sizes put together by hand has none.
@@ -98,15 +98,17 @@ bool CheckSize(Walk& walk, const SizeKey& size) {
   const ModelConfig& config = walk.configs.model;
   std::string found, names, nested;
   const JsonValue* value = nullptr;
+  bool named = false;  // if only with null
   AnyWord(size.keys, [&](std::string_view key) {
     names += (names.empty() ? "'" : ", '") + std::string(key) + "'";
     nested += ", 'text_config->" + std::string(key) + "'";
     value = FindSize(config, key);
+    named = named || config.Find(key) != nullptr;
     found = key;
     return value != nullptr;
   });
   if (value == nullptr) {
-    if (size.required && !size.in_excerpts && config.Find(size.keys) == nullptr && IsExcerpt(config)) {
+    if (size.required && !size.in_excerpts && !named && IsExcerpt(config)) {
       walk.Assume("config.json, which is not as transformers writes it, is an excerpt: this loader stops where " +
                   names + " is missing from the whole one");
       return true;
@@ -121,11 +123,11 @@ bool CheckSize(Walk& walk, const SizeKey& size) {
 // In the order of ExLlamaV2Config.prepare.
 bool CheckSizes(Walk& walk, std::string_view eps) {
   const SizeKey kBefore[] = {{"vocab_size"}, {"num_hidden_layers n_layers n_layer"}, {eps, false, true, false}};
-  static constexpr SizeKey kAfter[] = {{"hidden_size d_model n_embd"},
+  static constexpr SizeKey kAfter[] = {{"hidden_size d_model n_embd", true, true, false},
                                        {"num_attention_heads n_heads n_head", true, false},
                                        {"head_dim", true, false},
                                        {"num_key_value_heads attn_config->kv_n_heads", true, false},
-                                       {"intermediate_size ffn_config->ffn_hidden_size n_inner"},
+                                       {"intermediate_size ffn_config->ffn_hidden_size n_inner", true, true, false},
                                        {"rope_theta attn_config->rope_theta", false, false},
                                        {"max_sequence_length model_max_length max_position_embeddings max_seq_len "
                                         "n_positions",
