@@ -96,7 +96,8 @@ bool HasNoWidth(const ClassDigest& digest) {
       digest.qweight->dtype != Dtype::kI32)
     return false;
   const auto rows = static_cast<int64_t>(digest.qweight->dims()[0]);
-  return digest.in_features > 0 && digest.in_features % 32 == 0 && rows % (digest.in_features / 32) != 0;
+  const int64_t rows_a_bit = digest.in_features / 32;
+  return rows_a_bit > 0 && digest.in_features % 32 == 0 && rows % rows_a_bit != 0;
 }
 
 ClassDigest DigestClass(const Examination& exam, uint32_t id) {

@@ -75,10 +75,10 @@ std::string NormalizeMessage(std::string_view text) {
     }
     if (space) plain += ' ';
     space = false;
-    if (text.substr(at, 3) == "\u2018" || text.substr(at, 3) == "\u2019") {
+    if (text.substr(at).starts_with("\u2018") || text.substr(at).starts_with("\u2019")) {
       plain += '\'';
       at += 2;
-    } else if (text.substr(at, 3) == "\u201c" || text.substr(at, 3) == "\u201d") {
+    } else if (text.substr(at).starts_with("\u201c") || text.substr(at).starts_with("\u201d")) {
       plain += '"';
       at += 2;
     } else {
