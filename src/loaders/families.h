@@ -27,6 +27,8 @@ bool StageAutoGptqFormat(Walk& walk);  // is_marlin_format, version GEMM, method
 // gptqmodel.cc
 bool StageGptqModelGate(Walk& walk);    // quantized or plain, before anything else
 bool StageGptqModelValues(Walk& walk);  // keys of the quantization run
+bool StageGptqModelKeys(Walk& walk);    // a key that rejects before any value does
+bool StageGptqModelWords(Walk& walk);   // pack_dtype
 bool StageGptqModelFormat(Walk& walk);  // formats, keys that reject
 bool StageGptqModelSym(Walk& walk);     // sym=false needs a known quantizer, checked after the weights
 // transformers.cc

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -80,13 +81,6 @@ void TakePlanar(Walk& walk) {
 bool CheckConflictingKeys(Walk& walk) {
   const Declared& read = walk.declared;
   const Version since = walk.profile.since;
-  if (since >= Version{6, 0, 0} && FindKey(*read.section, "is_marlin_format", true) != nullptr) {
-    walk.Remedy(kFixCommand);
-    return walk.Rejects("settings", "stops: the key is_marlin_format is present",
-                        "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
-                        "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
-                        "explicit `format` field.");
-  }
   if (!read.Has(kKeySym))
     walk.Step("settings", "warns: config does not contain `sym` (symmetric quantization). Defaulting to `sym=True`.",
               kConfig);
@@ -99,14 +93,17 @@ bool CheckConflictingKeys(Walk& walk) {
   return true;
 }
 
-bool CheckPackDtype(Walk& walk) {
-  const JsonValue* pack = FindKey(*walk.declared.section, "pack_dtype", true);
-  if (pack == nullptr || pack->kind == JsonKind::kNull || walk.profile.since < Version{2, 0, 0}) return true;
-  const std::string text = pack->AsString() != nullptr ? LowerAscii(*pack->AsString()) : PythonRepr(*pack);
-  if (text != "int32" && text != "int16" && text != "int8" && text != "int64") {
-    return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
-                        "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
-  }
+// The declared pack_dtype, where it is given and read.
+std::optional<std::string> PackDtype(const Walk& walk) {
+  const JsonValue* pack = walk.declared.section == nullptr || walk.profile.since < Version{2, 0, 0}
+                              ? nullptr
+                              : FindKey(*walk.declared.section, "pack_dtype", true);
+  if (pack == nullptr || pack->kind == JsonKind::kNull) return std::nullopt;
+  return pack->AsString() != nullptr ? LowerAscii(*pack->AsString()) : PythonRepr(*pack);
+}
+
+bool CheckWordWidth(Walk& walk) {
+  const std::string text = PackDtype(walk).value_or("int32");
   const ClassDigest* first = walk.facts.first_class;
   if (text == "int32" || first == nullptr || !first->bits || first->qweight == nullptr ||
       first->qweight->dtype != Dtype::kI32)
@@ -197,11 +194,32 @@ bool StageGptqModelGate(Walk& walk) {
   return false;
 }
 
+// While the keys are gone through, before any value is judged.
+bool StageGptqModelKeys(Walk& walk) {
+  const JsonValue* section = walk.declared.section;
+  if (section == nullptr || walk.profile.since < Version{6, 0, 0} ||
+      FindKey(*section, "is_marlin_format", true) == nullptr)
+    return true;
+  walk.Remedy(kFixCommand);
+  return walk.Rejects("settings", "stops: the key is_marlin_format is present",
+                      "ModelCloud/GPTQModel v6.0.0 gptqmodel/quantization/config.py:2855",
+                      "ValueError: QuantizeConfig: `is_marlin_format` is no longer supported. Replace it with an "
+                      "explicit `format` field.");
+}
+
+// The first value that its class judges (config.py, __post_init__), before bits.
+bool StageGptqModelWords(Walk& walk) {
+  const std::string text = PackDtype(walk).value_or("int32");
+  if (text == "int32" || text == "int16" || text == "int8" || text == "int64") return true;
+  return walk.Rejects("settings", "stops: pack_dtype " + text + " is none it knows", kConfig,
+                      "ValueError: QuantizeConfig: Unsupported `pack_dtype`: " + text);
+}
+
 bool StageGptqModelFormat(Walk& walk) {
   const Declared& read = walk.declared;
   if (read.section == nullptr) return true;
   const Version since = walk.profile.since;
-  if (!CheckConflictingKeys(walk) || !CheckPackDtype(walk)) return false;
+  if (!CheckConflictingKeys(walk) || !CheckWordWidth(walk)) return false;
   if (read.format == "gptq_v2" && since >= Version{6, 0, 0} && since < Version{7, 0, 0}) {
     walk.Step("format",
               "an explicit Marlin back end would stop: Unsupported backend: `gptq_marlin` for `gptq` with format "

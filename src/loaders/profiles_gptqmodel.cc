@@ -129,10 +129,11 @@ constexpr KernelRow kKernels734[] = {kMachete7,   Marlin(75, true),      Exllama
 constexpr Stage kStages1[] = {StageModelConfig,     StageModelType, StageConfig,       StageMethod,  StageLimits,
                               StageGptqModelFormat, StageFiles,     StageMetadata,     StageModules, StageForeign,
                               StageKernel,          StageTensors,   StageGptqModelSym, StageValues};
-constexpr Stage kStages[] = {StageModelConfig, StageGptqModelGate, StageModelType,       StageConfig,
-                             StageMethod,      StageLimits,        StageGptqModelValues, StageGptqModelFormat,
-                             StageFiles,       StageMetadata,      StageModules,         StageForeign,
-                             StageKernel,      StageTensors,       StageGptqModelSym,    StageValues};
+constexpr Stage kStages[] = {StageModelConfig,     StageGptqModelGate,   StageModelType,      StageConfig,
+                             StageGptqModelKeys,   StageMethod,          StageGptqModelWords, StageLimits,
+                             StageGptqModelValues, StageGptqModelFormat, StageFiles,          StageMetadata,
+                             StageModules,         StageForeign,         StageKernel,         StageTensors,
+                             StageGptqModelSym,    StageValues};
 
 constexpr Profile kRow1 = {
     .loader = "gptqmodel",

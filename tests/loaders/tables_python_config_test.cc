@@ -135,6 +135,17 @@ TEST(PythonTables, MissingKeys) {
             "Trying to set a tensor of shape torch.Size([64, 256]) in \"qweight\" (which has shape "
             "torch.Size([256, 256]))") +
            Same({"autogptq@0.7.1", "autogptq@main"}, O::kLoads) + Same(kTransformers, O::kLoads)},
+      {"1.2 pack_dtype: judged before bits, a key that is no more before both",
+       [] {
+         return Changed({{"pack_dtype", ""}, {"bits", 9}});
+       },
+       Same({"gptqmodel@2.0", "gptqmodel@5.0", "gptqmodel@7.3.4"}, O::kRejects, "Unsupported `pack_dtype`: ")},
+      {"1.2 pack_dtype: judged before bits, a key that is no more before both",
+       [] {
+         return Changed({{"pack_dtype", "int4"}, {"bits", 9}, {"is_marlin_format", false}});
+       },
+       Same({"gptqmodel@6.0", "gptqmodel@7.3.4"}, O::kRejects, "`is_marlin_format` is no longer supported") +
+           Same({"gptqmodel@5.0"}, O::kRejects, "Unsupported `pack_dtype`: int4")},
       {"1.2 checkpoint_format: not read, so v1",
        [] {
          return Changed({{"checkpoint_format", nullptr}}, {.bits = 2});
