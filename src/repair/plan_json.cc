@@ -103,6 +103,10 @@ std::string EditFrom(const JsonValue& json, Edit* edit) {
     edit->before_size = Integer(*before, "size", -1);
     edit->head_sha256 = Text(*before, "head_sha256");
   }
+  // Its record would be none that can be undone.
+  if (edit->kind == EditKind::kCreate && !(edit->before_sha256 + edit->head_sha256).empty()) {
+    return "the edit of " + edit->file + " makes a file that was there before: the plan was changed by hand";
+  }
   const bool whole = edit->kind == EditKind::kReplace || edit->kind == EditKind::kRemove;
   if (whole && !IsHash(edit->before_sha256)) return "the edit of " + edit->file + " lacks the hash of the file before";
   if (edit->kind == EditKind::kRename && !IsHash(edit->head_sha256)) {
