@@ -229,9 +229,7 @@ bool BenchSlope(const std::filesystem::path& root, bool quick) {
     last_time = time;
     std::filesystem::remove_all(directory);
   }
-  const bool good = most <= least * 1.2;
-  std::printf("  %-36s %9.2f, limit <= 1.2: %s\n", "dearest : cheapest", most / least, good ? "held" : "MISSED");
-  return good;
+  return PrintLimit("dearest : cheapest", most / least, 1.2);
 }
 
 // --- Hostile headers ---
