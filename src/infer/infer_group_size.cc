@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/bytes.h"
 #include "infer/quantities.h"
 
 namespace gptq_doctor {
@@ -17,7 +18,9 @@ constexpr size_t kManyCandidates = 4000;
 
 bool PowerOfTwo(int64_t value) { return value > 0 && std::has_single_bit(static_cast<uint64_t>(value)); }
 
-int64_t GroupsFor(int64_t features, int64_t group) { return (features + group - 1) / group; }
+int64_t GroupsFor(int64_t features, int64_t group) {
+  return static_cast<int64_t>(CeilDiv(static_cast<uint64_t>(features), static_cast<uint64_t>(group)));
+}
 
 bool Fits(const ClassFacts& facts, int64_t group) {
   return group > 0 && facts.groups > 1 && group >= facts.group_min && group <= facts.group_max;

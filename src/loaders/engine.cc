@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/dotted_name.h"
 #include "base/text.h"
 #include "loaders/words.h"
@@ -123,7 +124,7 @@ std::vector<LayerSettings> EngineSettingsOf(const Walk& walk, size_t class_index
 Copied CopyOf(const Walk& walk, const ClassDigest& digest, const std::vector<LayerSettings>& settings) {
   if ((!digest.bits && !digest.no_width) || digest.in_features <= 0) return {};
   for (const LayerSettings& own : settings) {
-    const int64_t built_rows = digest.in_features * own.bits / 32;
+    const int64_t built_rows = SaturatingMul(digest.in_features, own.bits) / 32;
     const int64_t stored_rows = digest.qweight != nullptr && !digest.qweight->dims().empty()
                                     ? static_cast<int64_t>(digest.qweight->dims()[0])
                                     : built_rows;

@@ -24,6 +24,8 @@ const JsonValue* SearchNested(const JsonValue& value) {
   return nullptr;
 }
 
+constexpr double kLargestGroup = 1e15;  // beyond it no model; far inside what an integer holds
+
 // int(group_size); false where Python raises.
 bool TakeGroup(Walk& walk, int64_t* group) {
   const JsonValue* value = walk.declared.Find("group_size");
@@ -33,7 +35,7 @@ bool TakeGroup(Walk& walk, int64_t* group) {
   if (text != nullptr && text->starts_with('-')) {  // int("-1")
     JsonValue digits = *value;
     digits.text.erase(0, 1);
-    if (const auto number = DigitsOrNumber(digits)) {
+    if (const auto number = DigitsOrNumber(digits); number && *number <= kLargestGroup) {
       *group = -static_cast<int64_t>(*number);
       return true;
     }
@@ -42,7 +44,7 @@ bool TakeGroup(Walk& walk, int64_t* group) {
     std::string error;
     if (std::isnan(*number)) error = "ValueError: cannot convert float NaN to integer";
     if (std::isinf(*number)) error = "OverflowError: cannot convert float infinity to integer";
-    if (std::isfinite(*number) && std::abs(*number) > 1e15) error = "ValueError: Unsupported group_size=";
+    if (std::isfinite(*number) && std::abs(*number) > kLargestGroup) error = "ValueError: Unsupported group_size=";
     if (!error.empty())
       return walk.Rejects("config", "stops: group_size is " + PythonRepr(*value), walk.profile.config.source,
                           std::move(error));

@@ -267,12 +267,13 @@ bool CheckDuplicates(Walk& walk) {
         "weights", "stops: " + defect.tensor + " is in two files", facts.source,
         walk.Message(facts.duplicates_message, {{"k", defect.tensor}, {"a", defect.file}, {"b", other}}));
   }
+  if (!facts.duplicates_reject) return true;
   // Of files beside the model's only the names are known.
-  const auto& shards = walk.exam.tensors.shards;
+  std::unordered_set<std::string_view> examined;
+  for (const ShardHeader& shard : walk.exam.tensors.shards) examined.insert(shard.file);
   for (const size_t file : walk.files) {
     const std::string& name = walk.exam.dir.files[file].entry.name;
-    const bool examined = std::ranges::any_of(shards, [&](const ShardHeader& shard) { return shard.file == name; });
-    if (examined || !facts.duplicates_reject) continue;
+    if (examined.contains(name)) continue;
     walk.Degrade(Outcome::kUnknown, "weights",
                  "reads " + name +
                      " as well, which is none of the model's files: a tensor name that both hold stops it "

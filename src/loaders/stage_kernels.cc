@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -120,7 +121,7 @@ bool ChoosePerModule(Walk& walk) {
 
 int64_t GroupsFor(int64_t in_features, int64_t group_size) {
   if (group_size <= 0) return 1;
-  return (in_features + group_size - 1) / group_size;
+  return static_cast<int64_t>(CeilDiv(static_cast<uint64_t>(in_features), static_cast<uint64_t>(group_size)));
 }
 
 Refusal TestKernel(const Walk& walk, const KernelRow& row, int only) {

@@ -17,6 +17,11 @@ std::string NoOrder(std::string_view op, std::string_view left, std::string_view
               {{"op", std::string(op)}, {"l", std::string(left)}, {"r", std::string(right)}});
 }
 
+// 0 where it is no whole number that can be a width.
+int64_t WholeBits(std::optional<double> number) {
+  return number && *number > 0 && *number < 32 && *number == std::floor(*number) ? static_cast<int64_t>(*number) : 0;
+}
+
 bool Allowed(uint32_t set, int64_t bits) { return bits > 0 && bits < 32 && ((set >> bits) & 1) != 0; }
 
 // A word for bits is folded before it is looked up.
@@ -123,8 +128,7 @@ bool CheckDynamic(Walk& walk) {
     for (const JsonMember& setting : rule.value.members) {
       const std::optional<double> number =
           walk.profile.config.digit_strings ? DigitsOrNumber(setting.value) : PythonNumber(setting.value);
-      if (setting.key == "bits" && !(number && *number == static_cast<double>(static_cast<int64_t>(*number)) &&
-                                     Allowed(facts.bits, static_cast<int64_t>(*number)))) {
+      if (setting.key == "bits" && !Allowed(facts.bits, WholeBits(number))) {
         return walk.Rejects("settings", "stops: dynamic rule " + rule.key + " has bits it does not accept",
                             facts.source, RuleBitsMessage(facts, rule.key, setting.value));
       }

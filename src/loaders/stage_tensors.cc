@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
 #include "loaders/stages.h"
 
 namespace gptq_doctor {
@@ -198,7 +199,7 @@ std::optional<ShapeClash> ClashOf(const Walk& walk, size_t index, int64_t bits, 
     clash.leaf = "qweight";
     clash.stored_rows = Dim(digest.qweight, 0);
     clash.stored_columns = Dim(digest.qweight, 1);
-    clash.built_rows = digest.in_features / 32 * bits;
+    clash.built_rows = SaturatingMul(digest.in_features / 32, bits);
     clash.built_columns = digest.out_features;
     if (clash.stored_rows != clash.built_rows) return clash;
   }
@@ -210,7 +211,8 @@ std::optional<ShapeClash> ClashOf(const Walk& walk, size_t index, int64_t bits, 
     clash.stored_rows = Dim(zeros, 0);
     clash.stored_columns = Dim(zeros, 1);
     clash.built_rows = built_groups;
-    clash.built_columns = digest.qzeros != nullptr ? digest.out_features * bits / 32 : digest.out_features;
+    clash.built_columns =
+        digest.qzeros != nullptr ? SaturatingMul(digest.out_features, bits) / 32 : digest.out_features;
     return clash;
   }
   (void)walk;

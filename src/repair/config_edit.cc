@@ -15,7 +15,7 @@ std::string_view Spelled(std::string_view text, const JsonValue& value) {
 }
 
 // Equal for every reader: 4 and 4.0 are, 4 and "4" are not (AutoGPTQ refuses the string).
-bool SameScalar(const JsonValue& a, const JsonValue& b) {
+bool SameValue(const JsonValue& a, const JsonValue& b) {
   if (a.kind != b.kind) return false;
   switch (a.kind) {
     case JsonKind::kNull:
@@ -26,9 +26,14 @@ bool SameScalar(const JsonValue& a, const JsonValue& b) {
       return a.AsDouble() && a.AsDouble() == b.AsDouble();
     case JsonKind::kString:
       return a.text == b.text;
-    default:
-      return false;
+    case JsonKind::kArray:
+      return std::ranges::equal(a.items, b.items, SameValue);
+    case JsonKind::kObject:  // of the rules of `dynamic` the first that fits counts
+      return std::ranges::equal(a.members, b.members, [](const JsonMember& x, const JsonMember& y) {
+        return x.key == y.key && SameValue(x.value, y.value);
+      });
   }
+  return false;
 }
 
 // Other spellings that a file may use. `renamed`: where only this spelling stands, it becomes the canonical one, since
@@ -155,7 +160,7 @@ class Comparer {
     if (field == "checkpoint_format" && !IsFormatName(member)) return;
     if (field == "lm_head" && want == nullptr) return;
     if (want == nullptr || !IsKnownField(field)) return;
-    if (!SameScalar(member.value, *want)) return Set(i, member, std::string(Spelled(text_, *want)), field);
+    if (!SameValue(member.value, *want)) return Set(i, member, std::string(Spelled(text_, *want)), field);
     if (alias != nullptr && alias->renamed && Have(alias->key) == nullptr) Rename(i, member, alias->key);
   }
   void Rename(size_t i, const JsonMember& member, std::string_view key) {
@@ -217,7 +222,7 @@ class Comparer {
       if (null || empty || !GivesOtherSettings()) return;
       return Remove(i, member, "it gives modules other settings than their tensors have", "GD116");
     }
-    Set(i, member, std::string(Spelled(text_, *want)), "dynamic");
+    if (!SameValue(member.value, *want)) Set(i, member, std::string(Spelled(text_, *want)), "dynamic");
   }
   // The declared `dynamic` over the right base: whether it is at fault itself.
   bool GivesOtherSettings() const {

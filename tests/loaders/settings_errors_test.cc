@@ -66,6 +66,8 @@ TEST(SettingsErrors, OfTheEngines) {
        Same(kGptqClasses, O::kRejects, "ZeroDivisionError: integer modulo by zero")},
       {"create_weights: groups longer than the inputs", [] { return With("group_size", 1024); },
        Same(kGptqClasses, O::kRejects, "The input size is not aligned with the quantized weight shape.")},
+      {"create_weights: the longest group that fits an integer", [] { return With("group_size", INT64_MAX); },
+       Same(kGptqClasses, O::kRejects, "The input size is not aligned with the quantized weight shape.")},
       {"is_layer_gptq_quantized: a list that names one part",
        [] { return With("modules_in_block_to_quantize", {{"self_attn.q_proj"}}); },
        Same({"vllm@0.15", "vllm@main"}, O::kRejects,
@@ -84,6 +86,11 @@ TEST(SettingsErrors, OfRulesOfDynamic) {
          return Rule(".*", {{"bits", 3}});
        },
        Same(kBothEngines, O::kRejects, "ValueError: Unsupported quantization config: bits=3, sym=True")},
+      {"override_config: isinstance(weight_bits, int)",
+       [] {
+         return Rule(".*", {{"bits", 1e308}});
+       },
+       Same(kBothEngines, O::kLoads) + Same({"gptqmodel@7.3.4"}, O::kRejects)},
       {"override_config: sym",
        [] {
          return Rule(".*down_proj", {{"sym", false}});

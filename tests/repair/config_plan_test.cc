@@ -301,6 +301,16 @@ TEST(ConfigPlan, ADeclaredDynamicThatFitsIsKept) {
   EXPECT_THAT(planned.After("config.json"), HasSubstr("\"bits\": 8,"));
 }
 
+TEST(ConfigPlan, ARepairedDynamicIsNotHeldAgainstAnotherFault) {
+  const Planned planned =
+      PlanFor(Model()
+                  .Override("down_proj", {.bits = 8, .group_size = 32})
+                  .File("config.json", kConfig)
+                  .File("quantize_config.json", "{\"bits\": 4, \"dynamic\": {}, \"method\": 5, \"sym\": true}"));
+  ASSERT_TRUE(planned.plan) << planned.refusal;
+  EXPECT_THAT(planned.After("quantize_config.json"), HasSubstr("\"bits\": 8"));
+}
+
 struct Refused {
   const char* name;
   std::function<ModelBuilder()> model;
