@@ -73,6 +73,7 @@ set(GPTQ_DOCTOR_SOURCES
   src/gptq/setting_values.cc
   src/gptq/settings_reader.cc
   src/gptq/suffix_table.cc
+  src/gptq/tensor_grouper.cc
   src/infer/assemble.cc
   src/infer/assemble_declared.cc
   src/infer/batch_reader.cc

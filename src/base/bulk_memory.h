@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <vector>
 
 namespace gptq_doctor {
 
@@ -27,6 +28,8 @@ class BulkMemory {
   BulkMemory& operator=(const BulkMemory&) = delete;
   // Aligned to 16 bytes, uninitialised; null where it does not fit. Thread-safe.
   void* Take(size_t bytes);
+  // Hands all of it out once more. What was in it must be dead.
+  void Reset() { taken_.store(0, std::memory_order_relaxed); }
   bool Owns(const void* pointer) const {
     const auto* const at = static_cast<const char*>(pointer);
     return at >= region_ && at < region_ + capacity_;
@@ -75,6 +78,10 @@ class BulkAllocator {
  private:
   std::shared_ptr<BulkMemory> memory_;
 };
+
+// In huge pages where it is large.
+template <typename T>
+using BulkVector = std::vector<T, BulkAllocator<T>>;
 
 }  // namespace gptq_doctor
 

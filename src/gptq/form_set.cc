@@ -18,7 +18,19 @@ uint64_t MixHash(uint64_t state, uint64_t value) {
 
 FormSet::FormSet() : seed_(HashName("form")), slots_(256, 0) {}
 
+// The tensors of one module follow each other as those of the module before, so the form that came next there is tried
+// first.
 uint32_t FormSet::Intern(SuffixId suffix, const TensorRecord& tensor) {
+  if (last_ < forms_.size()) {
+    const uint32_t guess = forms_[last_].next;
+    if (forms_[guess].suffix == suffix && SameForm(*forms_[guess].exemplar, tensor)) return last_ = guess;
+  }
+  const uint32_t found = Find(suffix, tensor);
+  forms_[last_].next = found;
+  return last_ = found;
+}
+
+uint32_t FormSet::Find(SuffixId suffix, const TensorRecord& tensor) {
   uint64_t hash = MixHash(seed_ ^ suffix, static_cast<uint64_t>(tensor.dtype) << 8 | tensor.rank);
   for (const uint64_t dim : tensor.dims()) hash = MixHash(hash, dim);
   size_t slot = hash & (slots_.size() - 1);

@@ -18,18 +18,23 @@ class FormSet {
   FormSet();
   // The tensor must outlive the set.
   uint32_t Intern(SuffixId suffix, const TensorRecord& tensor);
+  size_t size() const { return forms_.size(); }
   SuffixId SuffixOf(uint32_t form) const { return forms_[form].suffix; }
+  const TensorRecord& ExemplarOf(uint32_t form) const { return *forms_[form].exemplar; }
 
  private:
   struct Form {
     uint64_t hash = 0;
     const TensorRecord* exemplar = nullptr;
     SuffixId suffix = 0;
+    uint32_t next = 0;  // the one that came after it last
   };
+  uint32_t Find(SuffixId suffix, const TensorRecord& tensor);
   void Rehash();
 
   uint64_t seed_;  // shapes come from files: their hashes must not be predictable
   std::vector<Form> forms_;
+  uint32_t last_ = 0;  // what Intern() answered
   std::vector<uint32_t> slots_;
 };
 

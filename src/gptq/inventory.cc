@@ -1,6 +1,7 @@
 #include "gptq/inventory.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -12,11 +13,50 @@
 
 namespace gptq_doctor {
 
+namespace {
+
+// Below it small pages and one thread are cheaper.
+constexpr uint32_t kManyTensors = 32 << 10;
+// Room for what a tensor costs until it is sorted and afterwards, four to a module; the heap serves beyond it.
+constexpr size_t kScratchPerTensor = 24, kKeptPerTensor = 20;
+
+std::shared_ptr<BulkMemory> Region(const TensorIndex& tensors, size_t per_tensor) {
+  if (tensors.size() < kManyTensors) return nullptr;
+  return std::make_shared<BulkMemory>(per_tensor * tensors.size());
+}
+
+// A class's module numbers by their place in the class.
+using Keyed = BulkVector<std::pair<uint64_t, uint32_t>>;
+
+// By key, least significant byte first; `top` bounds the keys.
+void RadixSort(Keyed& keyed, uint64_t top) {
+  Keyed scratch(keyed.size());
+  for (int shift = 0; shift < 64 && (top >> shift) != 0; shift += 8) {
+    uint32_t starts[257] = {};
+    for (const auto& entry : keyed) ++starts[((entry.first >> shift) & 0xFF) + 1];
+    for (int i = 0; i < 256; ++i) starts[i + 1] += starts[i];
+    for (const auto& entry : keyed) scratch[starts[(entry.first >> shift) & 0xFF]++] = entry;
+    keyed.swap(scratch);
+  }
+}
+
+}  // namespace
+
 class InventoryBuilder {
  public:
-  explicit InventoryBuilder(const TensorIndex& tensors) : tensors_(tensors), made_(GroupTensors(tensors)) {}
+  InventoryBuilder(const TensorIndex& tensors, ThreadPool* pool)
+      : tensors_(tensors),
+        pool_(tensors.size() < kManyTensors ? nullptr : pool),
+        scratch_(Region(tensors, kScratchPerTensor)),
+        kept_(Region(tensors, kKeptPerTensor)),
+        made_(GroupTensors(tensors, pool_, {.result = scratch_, .on_the_way = kept_})) {}
 
   Inventory Build() {
+    // What the grouping left there is dead: the pages are used again.
+    if (kept_ != nullptr) kept_->Reset();
+    out_.components_ = BulkVector<Component>(BulkAllocator<Component>(kept_));
+    out_.modules = BulkVector<Module>(BulkAllocator<Module>(kept_));
+    out_.members_ = BulkVector<uint32_t>(BulkAllocator<uint32_t>(kept_));
     FillComponents();
     FindClasses();
     OrderModules();
@@ -31,7 +71,7 @@ class InventoryBuilder {
  private:
   // Components by module, sorted by suffix; of equal suffixes the tensor of lowest number stays.
   void FillComponents() {
-    BulkVector<uint32_t> fill(made_.drafts.size() + 1, 0);
+    BulkVector<uint32_t> fill(made_.drafts.size() + 1, 0, BulkAllocator<uint32_t>(scratch_));
     for (const uint32_t module : made_.module_of) ++fill[module];
     uint32_t at = 0;
     for (uint32_t& begin : fill) at += std::exchange(begin, at);
@@ -67,8 +107,8 @@ class InventoryBuilder {
   }
 
   // Of sorted components the first of each suffix; returns the new end.
-  std::vector<Component>::iterator DropCopies(ModuleDraft& draft, std::vector<Component>::iterator begin,
-                                              std::vector<Component>::iterator end) const {
+  using ComponentIterator = BulkVector<Component>::iterator;
+  ComponentIterator DropCopies(ModuleDraft& draft, ComponentIterator begin, ComponentIterator end) const {
     if (begin == end) return end;
     auto kept = begin;
     for (auto at = begin + 1; at != end; ++at) {
@@ -165,12 +205,13 @@ class InventoryBuilder {
       fill[i] = out_.classes[i].first_member = at;
       at += out_.classes[i].count;
     }
-    BulkVector<uint32_t> order(made_.drafts.size());
+    BulkVector<uint32_t> order(made_.drafts.size(), 0, BulkAllocator<uint32_t>(scratch_));
     for (uint32_t i = 0; i < made_.drafts.size(); ++i) order[fill[made_.drafts[i].class_id]++] = i;
-    for (ModuleClass& c : out_.classes) {
+    ParallelFor(pool_, out_.classes.size(), [&](size_t i) {
+      ModuleClass& c = out_.classes[i];
       SortMembers(std::span<uint32_t>(order).subspan(c.first_member, c.count));
       c.representative = c.first_member;
-    }
+    });
     out_.modules.resize(order.size());
     for (size_t i = 0; i < order.size(); ++i) {
       const ModuleDraft& draft = made_.drafts[order[i]];
@@ -181,7 +222,7 @@ class InventoryBuilder {
   }
 
   // Members of a class differ in their folded numbers alone, so natural order is that of the number tuples.
-  void SortMembers(std::span<uint32_t> members) {
+  void SortMembers(std::span<uint32_t> members) const {
     if (members.size() < 2) return;
     bool irregular = std::ranges::any_of(members, [this](uint32_t member) { return made_.drafts[member].irregular; });
     const size_t width = NumbersOf(made_.drafts[members[0]]);
@@ -198,16 +239,16 @@ class InventoryBuilder {
       std::ranges::sort(members, NaturalLess, [this](uint32_t member) { return made_.drafts[member].key(); });
       return;
     }
-    keyed_.resize(members.size());
+    Keyed keyed(members.size());
     for (size_t i = 0; i < members.size(); ++i) {
       uint64_t key = 0;
       const uint32_t* numbers = numbers_.data() + made_.drafts[members[i]].numbers;
       for (size_t column = 0; column < width; ++column) key += weight[column] * numbers[column];
-      keyed_[i] = {key, members[i]};
+      keyed[i] = {key, members[i]};
     }
-    if (std::ranges::is_sorted(keyed_)) return;
-    RadixSort(range - 1);
-    for (size_t i = 0; i < members.size(); ++i) members[i] = keyed_[i].second;
+    if (std::ranges::is_sorted(keyed)) return;
+    RadixSort(keyed, range - 1);
+    for (size_t i = 0; i < members.size(); ++i) members[i] = keyed[i].second;
   }
 
   size_t NumbersOf(const ModuleDraft& draft) const {
@@ -216,19 +257,9 @@ class InventoryBuilder {
     return end - draft.numbers;
   }
 
-  // Sorts keyed_ by key, least significant byte first; `top` bounds the keys.
-  void RadixSort(uint64_t top) {
-    scratch_.resize(keyed_.size());
-    for (int shift = 0; shift < 64 && (top >> shift) != 0; shift += 8) {
-      uint32_t starts[257] = {};
-      for (const auto& entry : keyed_) ++starts[((entry.first >> shift) & 0xFF) + 1];
-      for (int i = 0; i < 256; ++i) starts[i + 1] += starts[i];
-      for (const auto& entry : keyed_) scratch_[starts[(entry.first >> shift) & 0xFF]++] = entry;
-      keyed_.swap(scratch_);
-    }
-  }
-
   const TensorIndex& tensors_;
+  ThreadPool* const pool_;
+  const std::shared_ptr<BulkMemory> scratch_, kept_;
   ModuleDrafts made_;
   Inventory out_;
   std::vector<uint64_t> class_hashes_;
@@ -237,9 +268,10 @@ class InventoryBuilder {
   std::vector<uint32_t> first_star_, stars_;  // of each class's pattern
   FoldedName folded_;
   std::vector<uint32_t> numbers_;
-  BulkVector<std::pair<uint64_t, uint32_t>> keyed_, scratch_;
 };
 
-Inventory BuildInventory(const TensorIndex& tensors) { return InventoryBuilder(tensors).Build(); }
+Inventory BuildInventory(const TensorIndex& tensors, ThreadPool* pool) {
+  return InventoryBuilder(tensors, pool).Build();
+}
 
 }  // namespace gptq_doctor

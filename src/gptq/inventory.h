@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/bulk_memory.h"
+#include "base/thread_pool.h"
 #include "model/tensor_index.h"
 
 namespace gptq_doctor {
@@ -56,7 +58,7 @@ struct ModuleClass {
 
 class Inventory {
  public:
-  std::vector<Module> modules;  // in natural name order within a class, classes in order of first appearance
+  BulkVector<Module> modules;  // in natural name order within a class, classes in order of first appearance
   std::vector<ModuleClass> classes;
   std::span<const Component> components(const Module& module) const {
     return std::span<const Component>(components_).subspan(module.first, module.count);
@@ -77,14 +79,15 @@ class Inventory {
   bool IsOwn(const ModuleClass& c) const;
   void ListPatterns();
 
-  std::vector<Component> components_;
-  std::vector<uint32_t> members_;
+  BulkVector<Component> components_;
+  BulkVector<uint32_t> members_;
   std::vector<std::string> unknown_suffixes_;
   std::vector<std::pair<uint64_t, uint32_t>> by_pattern_;  // hash of the folded stem, class; sorted
 };
 
-// Formats are assigned (ModuleClass::format) by format_table's DetectFormat, called here once a class.
-Inventory BuildInventory(const TensorIndex& tensors);
+// Formats are assigned (ModuleClass::format) by format_table's DetectFormat, called here once a class. The result is
+// the same with any pool and without one.
+Inventory BuildInventory(const TensorIndex& tensors, ThreadPool* pool = nullptr);
 
 // Splits a tensor name into stem and suffix ("weight.absmax" and the like stay whole). `suffix` keeps no leading dot.
 struct SplitName {

@@ -4,6 +4,7 @@
 // The first half of an Inventory: which tensor belongs to which module. Knows nothing of classes and formats.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +15,6 @@
 #include "gptq/inventory.h"
 
 namespace gptq_doctor {
-
-// In huge pages where it is large.
-template <typename T>
-using BulkVector = std::vector<T, BulkAllocator<T>>;
 
 // A module while it is collected. What is not of its name is filled in by BuildInventory.
 struct ModuleDraft {
@@ -35,6 +32,11 @@ struct ModuleDraft {
 };
 
 struct ModuleDrafts {
+  explicit ModuleDrafts(const std::shared_ptr<BulkMemory>& memory)
+      : drafts(BulkAllocator<ModuleDraft>(memory)),
+        tags(BulkAllocator<uint32_t>(memory)),
+        module_of(BulkAllocator<uint32_t>(memory)),
+        form_of(BulkAllocator<uint32_t>(memory)) {}
   BulkVector<ModuleDraft> drafts;  // in the order in which their first tensors stand
   BulkVector<uint32_t> tags;       // of the drafts' keys, for NameTable
   BulkVector<uint32_t> module_of;  // draft of each tensor
@@ -43,7 +45,12 @@ struct ModuleDrafts {
   std::vector<std::string> unknown_suffixes;  // by SuffixId - FirstUnknownSuffix()
 };
 
-ModuleDrafts GroupTensors(const TensorIndex& tensors);
+// Where memory comes from while there is room; null: the heap.
+struct GroupingMemory {
+  std::shared_ptr<BulkMemory> result;
+  std::shared_ptr<BulkMemory> on_the_way;  // nothing in it is alive when GroupTensors() returns
+};
+ModuleDrafts GroupTensors(const TensorIndex& tensors, ThreadPool* pool, const GroupingMemory& memory);
 
 // 0 where the end lies before the begin.
 int64_t BytesOf(const TensorRecord& tensor);

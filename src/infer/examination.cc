@@ -124,7 +124,7 @@ Result<std::unique_ptr<Examination>> ReadExamination(Source& source, const Exami
   exam->options = options;
   exam->dir = std::move(dir).value();
   exam->tensors = BuildTensorIndex(source, exam->dir, {.max_header = options.max_header}, context.pool);
-  exam->inventory = BuildInventory(exam->tensors);
+  exam->inventory = BuildInventory(exam->tensors, context.pool);
   exam->configs = ReadConfigs(source, exam->dir, exam->errors);
   exam->quant = Infer({.source = source,
                        .dir = exam->dir,

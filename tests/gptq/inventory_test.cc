@@ -12,6 +12,7 @@
 namespace gptq_doctor {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::ListedTensor;
 using testing::TensorList;
@@ -265,6 +266,38 @@ TEST(Inventory, JoinsComponentsThatLieFarApart) {
     EXPECT_EQ(inventory.Find(list.index(), module, kBias)->name(), "m." + std::to_string(i) + ".w.bias");
     EXPECT_EQ(inventory.FindModule(module.stem), i);
   }
+}
+
+// Everything that the inventory says of a tensor, in the order in which it says it.
+std::vector<std::string> Listing(const Inventory& inventory, const TensorIndex& tensors) {
+  std::vector<std::string> out;
+  for (const ModuleClass& c : inventory.classes) {
+    out.push_back(c.pattern + " " + std::to_string(c.bytes));
+    for (const uint32_t number : inventory.members(c)) {
+      for (const Component& component : inventory.components(inventory.modules[number])) {
+        out.push_back(std::string(inventory.modules[number].stem) + " " +
+                      std::string(inventory.SuffixName(component.suffix)) + " " +
+                      std::string(tensors.at(component.tensor).name()));
+      }
+    }
+  }
+  return out;
+}
+
+TEST(Inventory, IsTheSameWithThreads) {
+  // Modules and suffixes of no table that lie on both sides of where threads part.
+  std::vector<std::vector<ListedTensor>> shards(3);
+  for (int i = 0; i < 25'001; ++i) {
+    std::vector<ListedTensor>& shard = shards[static_cast<size_t>(i) / 9'000];
+    const std::string stem = "model.layers." + std::to_string(i % 61) + ".experts." + std::to_string(i / 61) + ".up";
+    for (ListedTensor& tensor : Module4Bit(stem, i % 1000 == 7 ? 128 : 64, 64)) shard.push_back(std::move(tensor));
+    if (i % 500 == 0) shard.push_back({stem + ".odd" + std::to_string(i / 1000), Dtype::kF32, {2, 2, 2}});
+  }
+  const TensorList list(shards);
+  ThreadPool pool(4);
+  const std::vector<std::string> alone = Listing(BuildInventory(list.index()), list.index());
+  EXPECT_EQ(alone, Listing(BuildInventory(list.index(), &pool), list.index()));
+  EXPECT_THAT(alone, Contains("model.layers.0.experts.0.up odd0 model.layers.0.experts.0.up.odd0"));
 }
 
 }  // namespace
