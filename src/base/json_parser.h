@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/json.h"
 
 namespace gptq_doctor {
 
-inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 // What numbers and bare words consist of.
 inline bool IsWordCharacter(char c) {
   return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '+' || c == '-' || c == '.';

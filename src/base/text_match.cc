@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/text.h"
 
 namespace gptq_doctor {
 namespace {
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The end of the digit run at `at`.
 size_t DigitsEnd(std::string_view text, size_t at) {

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
+#include "base/ascii.h"
+
 namespace gptq_doctor {
 namespace {
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr int kMaxDigits = 9;  // always fits 32 bits
 

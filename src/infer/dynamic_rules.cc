@@ -4,6 +4,8 @@
 #include <map>
 #include <tuple>
 
+#include "base/ascii.h"
+
 namespace gptq_doctor {
 namespace {
 
@@ -20,8 +22,6 @@ struct Family {
   std::map<Setting, std::vector<uint32_t>> members;  // modules
   bool quantized = false, base = false;
 };
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The parts of `name` that a pattern's stars stand for.
 std::vector<std::string_view> NumbersOf(std::string_view name) {

@@ -9,10 +9,27 @@
 namespace gptq_doctor {
 namespace {
 
-// Python's json takes more than the index's own reader: halves of surrogate pairs, NaN and Infinity.
-bool PythonTakes(std::string_view detail) {
-  return detail.find("half of a surrogate") != std::string_view::npos || detail.ends_with("found 'I'") ||
-         detail.ends_with("found 'N'");
+// Python's json takes more than the index's own reader.
+bool PythonTakes(TextFault fault) {
+  switch (fault) {
+    case TextFault::kSyntax:
+    case TextFault::kUtf8:
+    case TextFault::kNoObject:
+      return false;
+    case TextFault::kNone:
+    case TextFault::kHalfSurrogate:
+    case TextFault::kNonFinite:
+    case TextFault::kNumberRange:
+    case TextFault::kDepth:
+      return true;
+  }
+  return true;
+}
+
+// What Python raises; nothing where the text is JSON, if not the object that is wanted.
+std::string PythonError(TextFault fault) {
+  if (fault == TextFault::kUtf8) return "UnicodeDecodeError: 'utf-8' codec can't decode byte";
+  return fault == TextFault::kSyntax ? "json.decoder.JSONDecodeError" : "";
 }
 
 }  // namespace
@@ -28,21 +45,15 @@ bool CheckIndexText(Walk& walk) {
   const Defect* broken = find(index.defects);
   if (broken == nullptr) broken = find(walk.exam.tensors.defects);
   if (broken == nullptr) return true;
-  const std::string_view detail = broken->detail;
-  const auto says = [&](std::string_view part) { return detail.find(part) != std::string_view::npos; };
-  if (broken->kind == DefectKind::kIndexWrongType || PythonTakes(detail)) {
+  if (broken->kind == DefectKind::kIndexWrongType || PythonTakes(index.fault)) {
     walk.Degrade(Outcome::kUnknown, "weights",
                  index.file + " is no sound index (" + broken->detail + "); what it makes of that is not examined",
                  walk.profile.files.source);
     return false;
   }
   walk.Remedy(kFixCommand);
-  // A lone value is JSON all the same.
-  const bool value = says("plain text") || says("not a JSON object") || says("beyond the range") || says("deep");
   return walk.Rejects("weights", "stops: " + index.file + " is malformed: " + broken->detail, walk.profile.files.source,
-                      value           ? std::string()
-                      : says("UTF-8") ? std::string("UnicodeDecodeError: 'utf-8' codec can't decode byte")
-                                      : std::string("json.decoder.JSONDecodeError"));
+                      PythonError(index.fault));
 }
 
 bool CheckHeaders(Walk& walk) {

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/dotted_name.h"
 
 namespace gptq_doctor {
 namespace {
 
 bool IsLetter(char c) { return c >= 'a' && c <= 'z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 // UTF-8 that was read as Latin-1 and encoded again: the letter of a lead byte followed by those of as many continuation
 // bytes as it announces.
 size_t TwiceEncoded(std::string_view text) {

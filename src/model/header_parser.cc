@@ -128,8 +128,8 @@ void HeaderParser::CheckEnd() {
 void HeaderParser::ReportText() {
   bool utf8 = false;
   for (const TextProblem& problem : cursor_.problems()) {
-    utf8 = utf8 || problem.utf8;
-    defects_.Report(problem.utf8 ? DefectKind::kInvalidUtf8 : DefectKind::kInvalidJson, 8 + problem.offset, {},
+    utf8 = utf8 || problem.utf8();
+    defects_.Report(problem.utf8() ? DefectKind::kInvalidUtf8 : DefectKind::kInvalidJson, 8 + problem.offset, {},
                     problem.message);
   }
   defects_.CountMore(DefectKind::kInvalidUtf8, cursor_.more_problems(true));

@@ -3,12 +3,11 @@
 #include <bitset>
 #include <utility>
 
+#include "base/ascii.h"
 #include "model/defect_list.h"
 
 namespace gptq_doctor {
 namespace {
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Four hexadecimal digits, -1 where they are none.
 int Hex4(const char* p) {
@@ -72,15 +71,15 @@ size_t Utf8Sequence(const char* p, const char* end) {
   return 4;
 }
 
-void JsonCursor::Note(const char* at, bool utf8, const char* message, bool describe) {
-  if (++counts_[utf8] > kMaxProblems) return;
-  problems_.push_back({OffsetOf(at), utf8, describe ? message + Describe(at) : std::string(message)});
+void JsonCursor::Note(const char* at, TextFault fault, const char* message, bool describe) {
+  if (++counts_[fault == TextFault::kUtf8] > kMaxProblems) return;
+  problems_.push_back({OffsetOf(at), fault, describe ? message + Describe(at) : std::string(message)});
 }
 
-void JsonCursor::Fail(const char* at, std::string message) {
+void JsonCursor::Fail(const char* at, std::string message, TextFault fault) {
   if (failed_) return;
   failed_ = true;
-  problems_.push_back({OffsetOf(at), false, std::move(message)});
+  problems_.push_back({OffsetOf(at), fault, std::move(message)});
 }
 
 std::string JsonCursor::Describe(const char* at) const {
@@ -116,19 +115,19 @@ const char* JsonCursor::CheckEscape(const char* at, RawString* out) {
       break;
     default:
       out->valid = false;
-      Note(at, false, "a string holds an escape that JSON does not know");
+      Note(at, TextFault::kSyntax, "a string holds an escape that JSON does not know");
       return at + 1;
   }
   const int unit = Hex4(at + 2);
   if (unit < 0) {
     out->valid = false;
-    Note(at, false, "\\u without four hexadecimal digits");
+    Note(at, TextFault::kSyntax, "\\u without four hexadecimal digits");
     return at + 2;
   }
   if (IsHighSurrogate(unit) && at[6] == '\\' && at[7] == 'u' && IsLowSurrogate(Hex4(at + 8))) return at + 12;
   if (IsHighSurrogate(unit) || IsLowSurrogate(unit)) {
     out->valid = false;
-    Note(at, false, "\\u with half of a surrogate pair");
+    Note(at, TextFault::kHalfSurrogate, "\\u with half of a surrogate pair");
   }
   return at + 6;
 }
@@ -147,7 +146,7 @@ bool JsonCursor::ReadString(RawString* out) {
       const size_t length = Utf8Sequence(at, end_);
       if (length == 0) {
         out->valid = false;
-        Note(at, true, "invalid UTF-8 in a string: ", true);
+        Note(at, TextFault::kUtf8, "invalid UTF-8 in a string: ", true);
       }
       at += length == 0 ? 1 : length;
     } else {
@@ -156,7 +155,7 @@ bool JsonCursor::ReadString(RawString* out) {
         return false;
       }
       out->valid = false;
-      Note(at, false, "a raw control character in a string: ", true);
+      Note(at, TextFault::kSyntax, "a raw control character in a string: ", true);
       ++at;
     }
   }
@@ -214,7 +213,7 @@ bool JsonCursor::SkipValue(int depth) {
     bool complete = true;
     if (*p == '{' || *p == '[') {
       if (++level > kMaxDepth) {
-        Fail(p, "nested more than 127 deep");
+        Fail(p, "nested more than 127 deep", TextFault::kDepth);
         return false;
       }
       is_object[level] = *p == '{';

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/json_scan.h"
+#include "model/text_fault.h"
 
 namespace gptq_doctor {
 
@@ -26,8 +27,9 @@ struct RawString {
 
 struct TextProblem {
   size_t offset = 0;  // in the text
-  bool utf8 = false;  // invalid UTF-8; otherwise a violation of JSON
+  TextFault fault = TextFault::kSyntax;
   std::string message;
+  bool utf8() const { return fault == TextFault::kUtf8; }
 };
 
 class JsonCursor {
@@ -71,7 +73,7 @@ class JsonCursor {
   bool SkipValue(int depth);
   // A number; its spelling. False where it is none or overflows a double.
   bool ReadNumber(std::string_view* spelling);
-  void Fail(const char* at, std::string message);
+  void Fail(const char* at, std::string message, TextFault fault = TextFault::kSyntax);
   // What stands at `at`, for a message.
   std::string Describe(const char* at) const;
 
@@ -79,7 +81,7 @@ class JsonCursor {
   bool SkipScalar();
   bool SkipKey();
   // Notes a problem that does not end the reading, followed by what stands at `at` where `describe`.
-  void Note(const char* at, bool utf8, const char* message, bool describe = false);
+  void Note(const char* at, TextFault fault, const char* message, bool describe = false);
   const char* CheckEscape(const char* p, RawString* out);
   bool NumberOutOfRange(const char* at);
 

@@ -1,13 +1,12 @@
 #include <charconv>
 #include <limits>
 
+#include "base/ascii.h"
 #include "model/defect_list.h"
 #include "model/json_cursor.h"
 
 namespace gptq_doctor {
 namespace {
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // What was read of a number: significand * 10^exponent. Follows serde_json 1.0.87 de.rs (parse_integer to
 // f64_from_parts), so that the same spellings overflow.
@@ -63,7 +62,7 @@ struct Decimal {
 }  // namespace
 
 bool JsonCursor::NumberOutOfRange(const char* at) {
-  Fail(at, "a number beyond the range of a double");
+  Fail(at, "a number beyond the range of a double", TextFault::kNumberRange);
   return false;
 }
 
@@ -75,7 +74,12 @@ bool JsonCursor::ReadNumber(std::string_view* spelling) {
   };
   const char* at = p;
   if (*at == '-') ++at;
-  if (!IsDigit(*at)) return fail(Concat({"expected a value, found ", Describe(at)}));
+  if (!IsDigit(*at)) {
+    const bool non_finite = StartsWith(at, "Infinity") || StartsWith(start, "NaN");
+    Fail(start, Concat({"expected a value, found ", Describe(at)}),
+         non_finite ? TextFault::kNonFinite : TextFault::kSyntax);
+    return false;
+  }
   Decimal number;
   if (*at == '0') {
     if (IsDigit(*++at)) return fail("a number with a leading zero");

@@ -30,8 +30,10 @@ class IndexParser {
       if (feed_ != nullptr) return;
       const Sniffed sniffed = Sniff({index_.text.get(), std::min<size_t>(index_.text_size, 512)}, index_.text_size);
       const bool foreign = !sniffed.what.empty() && sniffed.kind != ContentKind::kJsonText;
-      defects_.Report(DefectKind::kIndexMalformed, cursor_.offset(), {},
-                      foreign ? Concat({"the file is ", sniffed.what}) : std::string("the index is not a JSON object"));
+      // Plain text may be a value in quotes.
+      Malformed(!foreign || sniffed.kind == ContentKind::kPlainText ? TextFault::kNoObject : TextFault::kSyntax,
+                cursor_.offset(),
+                foreign ? Concat({"the file is ", sniffed.what}) : std::string("the index is not a JSON object"));
       return;
     }
     ++cursor_.p;
@@ -42,13 +44,17 @@ class IndexParser {
       if (!cursor_.AtEnd())
         cursor_.Fail(cursor_.p, Concat({"something follows the index's object: ", cursor_.Describe(cursor_.p)}));
     }
-    for (const TextProblem& problem : cursor_.problems())
-      defects_.Report(DefectKind::kIndexMalformed, problem.offset, {}, problem.message);
+    for (const TextProblem& problem : cursor_.problems()) Malformed(problem.fault, problem.offset, problem.message);
     if (read && !map_seen_) defects_.Report(DefectKind::kIndexWrongType, 0, {}, "the index has no weight_map");
     index_.valid = read && map_good_ && cursor_.problems().empty() && (feed_ == nullptr || !feed_->failed());
   }
 
  private:
+  void Malformed(TextFault fault, size_t offset, std::string detail) {
+    if (index_.fault == TextFault::kNone) index_.fault = fault;
+    defects_.Report(DefectKind::kIndexMalformed, offset, {}, std::move(detail));
+  }
+
   bool ReadMembers() {
     if (cursor_.Accept('}')) return true;
     do {
@@ -107,7 +113,7 @@ class IndexParser {
           return true;
       }
       if (reader.shard() == ShardNumbers::kMost) {
-        cursor_.Fail(cursor_.p, "the index names more than 65,535 shards");
+        cursor_.Fail(cursor_.p, "the index names more than 65,535 shards", TextFault::kNone);
         return false;
       }
       if (reader.shard() == shards.size()) shards.emplace_back();

@@ -15,6 +15,7 @@
 #include "base/storage.h"
 #include "model/defect.h"
 #include "model/safetensors.h"
+#include "model/text_fault.h"
 
 namespace gptq_doctor {
 
@@ -33,6 +34,7 @@ struct ShardIndex {
   std::optional<uint64_t> total_size;
   std::vector<std::pair<std::string, std::string>> metadata;  // other keys of `metadata`, values as spelled
   std::vector<Defect> defects;
+  TextFault fault = TextFault::kNone;  // of the first kIndexMalformed; kNone where it is none of the text
   FileIdentity identity;
   // The file's bytes and 64 zero bytes behind them, where they were needed as a whole; kept only until CrossCheck. A
   // sound index is read through a window, and read again only to name the culprits of a mismatch.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "base/dotted_name.h"
 #include "base/text.h"
 #include "gptq/format_table.h"
@@ -229,7 +230,7 @@ void CheckTensorParallel(const RuleInput& input, FindingSink& sink) {
     const int64_t unit = *facts.group_size > 0 ? *facts.group_size : 32;
     std::string bad;
     for (int64_t ranks : {2, 4, 8}) {
-      if (facts.in_features % (ranks * unit) != 0) bad += (bad.empty() ? "" : ", ") + std::to_string(ranks);
+      if (facts.in_features % SaturatingMul(ranks, unit) != 0) bad += (bad.empty() ? "" : ", ") + std::to_string(ranks);
     }
     if (bad.empty()) continue;
     Observation report;
