@@ -1,12 +1,15 @@
 #include "gptq/form_set.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gptq_doctor {
 namespace {
 
 bool SameForm(const TensorRecord& a, const TensorRecord& b) {
-  return a.dtype == b.dtype && a.rank == b.rank && std::ranges::equal(a.dims(), b.dims());
+  if (a.dtype != b.dtype || a.rank != b.rank) return false;
+  if (a.rank > 2) return std::ranges::equal(a.dims(), b.dims());
+  return (a.rank < 1 || a.inline_dims[0] == b.inline_dims[0]) && (a.rank < 2 || a.inline_dims[1] == b.inline_dims[1]);
 }
 
 }  // namespace
@@ -18,15 +21,16 @@ uint64_t MixHash(uint64_t state, uint64_t value) {
 
 FormSet::FormSet() : seed_(HashName("form")), slots_(256, 0) {}
 
-// The tensors of one module follow each other as those of the module before, so the form that came next there is tried
-// first.
+// The tensors of one module follow each other as those of the module before, so the forms that came next there are
+// tried first; two, since gate_proj and up_proj have the same ones and different followers.
 uint32_t FormSet::Intern(SuffixId suffix, const TensorRecord& tensor) {
   if (last_ < forms_.size()) {
-    const uint32_t guess = forms_[last_].next;
-    if (forms_[guess].suffix == suffix && SameForm(*forms_[guess].exemplar, tensor)) return last_ = guess;
+    for (const uint32_t guess : forms_[last_].next) {
+      if (forms_[guess].suffix == suffix && SameForm(*forms_[guess].exemplar, tensor)) return last_ = guess;
+    }
   }
   const uint32_t found = Find(suffix, tensor);
-  forms_[last_].next = found;
+  forms_[last_].next[1] = std::exchange(forms_[last_].next[0], found);
   return last_ = found;
 }
 

@@ -27,7 +27,7 @@ class FormSet {
     uint64_t hash = 0;
     const TensorRecord* exemplar = nullptr;
     SuffixId suffix = 0;
-    uint32_t next = 0;  // the one that came after it last
+    uint32_t next[2] = {0, 0};  // what came after it last, and before that
   };
   uint32_t Find(SuffixId suffix, const TensorRecord& tensor);
   void Rehash();

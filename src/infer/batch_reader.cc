@@ -35,14 +35,18 @@ size_t BatchReader::Add(const TensorRecord& tensor, uint64_t offset, uint64_t le
 }
 
 void BatchReader::Run(std::vector<Error>& errors) {
-  buffer_ = std::make_unique_for_overwrite<char[]>(static_cast<size_t>(bytes_));
+  if (bytes_ > buffer_.capacity) {
+    buffer_.bytes.reset();
+    buffer_.bytes = std::make_unique_for_overwrite<char[]>(static_cast<size_t>(bytes_));
+    buffer_.capacity = static_cast<size_t>(bytes_);
+  }
   std::vector<ReadRequest> requests;
   std::vector<size_t> piece_of;
   for (size_t i = 0; i < pieces_.size(); ++i) {
     if (pieces_[i].length == 0) continue;
     requests.push_back({.file = tensors_.shards[pieces_[i].shard].file,
                         .offset = pieces_[i].offset,
-                        .into = std::span<char>(buffer_.get() + pieces_[i].at, pieces_[i].length)});
+                        .into = std::span<char>(buffer_.bytes.get() + pieces_[i].at, pieces_[i].length)});
     piece_of.push_back(i);
   }
   std::vector<ReadOutcome> outcomes(requests.size());
@@ -73,7 +77,7 @@ void BatchReader::Report(const Piece& piece, const ReadOutcome& outcome, std::ve
 std::span<const char> BatchReader::Get(size_t slot) const {
   const Piece& piece = pieces_[slot];
   if (!piece.good) return {};
-  return std::span<const char>(buffer_.get() + piece.at, piece.length);
+  return std::span<const char>(buffer_.bytes.get() + piece.at, piece.length);
 }
 
 }  // namespace gptq_doctor

@@ -19,18 +19,25 @@
 
 namespace gptq_doctor {
 
+constexpr uint64_t kSmallBatch = 256 << 10;  // bytes that stay in the processor's cache until they are looked at
+
+// What one reader after another reads into: pages that were touched once are used again.
+struct ReadBuffer {
+  std::unique_ptr<char[]> bytes;
+  size_t capacity = 0;
+};
+
 class BatchReader {
  public:
-  BatchReader(Source& source, const TensorIndex& tensors, ThreadPool* pool)
-      : source_(source), tensors_(tensors), pool_(pool) {}
+  // The buffer is the reader's until the next reader runs on it.
+  BatchReader(Source& source, const TensorIndex& tensors, ThreadPool* pool, ReadBuffer& buffer)
+      : source_(source), tensors_(tensors), pool_(pool), buffer_(buffer) {}
   // `length` bytes from `offset` inside the tensor. Returns the slot for Get.
   size_t Add(const TensorRecord& tensor, uint64_t offset, uint64_t length);
   // The whole tensor where its bytes are those of its shape.
   size_t AddWhole(const TensorRecord& tensor) { return Add(tensor, 0, tensor.bytes()); }
   void Run(std::vector<Error>& errors);
   std::span<const char> Get(size_t slot) const;
-  // What all spans point into, which outlive the reader with it.
-  std::unique_ptr<char[]> TakeBuffer() { return std::move(buffer_); }
   size_t size() const { return pieces_.size(); }
   uint64_t bytes() const { return bytes_; }  // asked for
 
@@ -47,7 +54,7 @@ class BatchReader {
   const TensorIndex& tensors_;
   ThreadPool* pool_;
   std::vector<Piece> pieces_;
-  std::unique_ptr<char[]> buffer_;
+  ReadBuffer& buffer_;
   std::set<uint16_t> reported_;
   uint64_t bytes_ = 0;
 };

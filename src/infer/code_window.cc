@@ -12,9 +12,7 @@
 namespace gptq_doctor {
 namespace {
 
-constexpr int64_t kColumns = 512;  // of a slab; a multiple of 32
-constexpr uint64_t kBatch =
-    256 << 10;  // bytes read at a time: they stay in the processor's cache until they are looked at
+constexpr int64_t kColumns = 512;     // of a slab; a multiple of 32
 constexpr float kHalfMax = 65504.0f;  // the largest finite F16
 
 // Where the pieces of one module lie in the reader.
@@ -91,6 +89,7 @@ bool Repeats(const char* data, size_t size, size_t step) {
 int64_t GroupOf(const Draft& d, int64_t k) {
   const bool listed = d.report->g_idx.kind == GIdxKind::kSequential || d.report->g_idx.kind == GIdxKind::kActOrder;
   if (d.facts->groups == 1) return 0;
+  if (d.report->g_idx.even) return k / *d.report->g_idx.group_size;
   if (listed) {
     const int entry = BitsOf(d.t.g_idx->dtype) / 8;
     const std::span<const char> bytes = d.report->g_idx_bytes;
@@ -110,10 +109,11 @@ class Windows {
     if (request_.modules.empty()) return 0;
     const uint64_t allowance = request_.budget / request_.modules.size();
     uint64_t bytes = 0;
+    ReadBuffer buffer;
     for (size_t next = 0; next < request_.modules.size();) {
-      BatchReader reader(in_.source, in_.tensors, context.pool);
+      BatchReader reader(in_.source, in_.tensors, context.pool, buffer);
       drafts_.clear();
-      while (next < request_.modules.size() && reader.bytes() < kBatch) {
+      while (next < request_.modules.size() && reader.bytes() < kSmallBatch) {
         Plan(*request_.modules[next++], allowance, reader);
       }
       reader.Run(errors);
@@ -149,12 +149,12 @@ class Windows {
   }
 
   void PlanZeros(Draft& d) const {
-    if (d.t.qzeros == nullptr || d.report->zero_bytes.empty()) return;
+    if (d.t.qzeros == nullptr || d.report->zero_size == 0) return;
     const uint64_t row = SoundBytes(*d.t.qzeros) / d.t.qzeros->dims()[0];
     if (row == 0) return;
-    d.zero_rows = static_cast<int64_t>(d.report->zero_bytes.size() / row);
+    d.zero_rows = static_cast<int64_t>(d.report->zero_size / row);
     if (d.zero_rows > 0) return;
-    const int64_t fields = static_cast<int64_t>(d.report->zero_bytes.size()) / (4 * *d.facts->bits) * 32;
+    const int64_t fields = static_cast<int64_t>(d.report->zero_size) / (4 * *d.facts->bits) * 32;
     d.zero_rows = fields > 0 ? 1 : 0;
     if (fields > 0) d.columns = std::min(d.columns, fields);
   }

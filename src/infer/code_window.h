@@ -36,7 +36,7 @@ struct ModuleWindow {
 };
 
 struct WindowRequest {
-  std::span<const ModuleReport* const> modules;  // whose bytes were kept
+  std::span<const ModuleReport* const> modules;  // that are `kept`
   uint64_t budget = 0;                           // bytes in all
   int slabs = 2;                                 // pieces of a module that is not read whole
 };

@@ -65,7 +65,8 @@ void AddScalars(const InferInput& input, std::vector<Declaration>& out, std::vec
     const TensorRecord& tensor = input.tensors.at(input.inventory.components(module).front().tensor);
     const int bytes = BitsOf(tensor.dtype) / 8;
     if (!IsInteger(tensor.dtype) || SoundBytes(tensor) != static_cast<uint64_t>(bytes)) continue;
-    BatchReader reader(input.source, input.tensors, nullptr);
+    ReadBuffer buffer;
+    BatchReader reader(input.source, input.tensors, nullptr, buffer);
     const size_t slot = reader.AddWhole(tensor);
     reader.Run(errors);
     const std::span<const char> data = reader.Get(slot);

@@ -168,7 +168,7 @@ class Inference {
     std::vector<const ModuleReport*> kept;
     bool varied = false;
     for (const ModuleReport& report : s_.reports) {
-      if (!report.zero_bytes.empty() || !report.g_idx_bytes.empty()) kept.push_back(&report);
+      if (report.kept) kept.push_back(&report);
       varied |= report.zeros.kind == ZeroKind::kVaried;
     }
     const uint64_t limit = s_.options.sample_bytes, used = static_cast<uint64_t>(s_.q.coverage.bytes_read);

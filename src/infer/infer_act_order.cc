@@ -159,6 +159,7 @@ GIdxReport ReadGIdx(std::span<const char> bytes, int entry_bytes, int64_t groups
     const auto behind = static_cast<int64_t>(counts.size() - used);
     counts.resize(used);
     JudgeCounts(counts, features, report);
+    report.even = behind == 0 && std::ranges::all_of(counts, [&](int64_t count) { return count == report.group_size; });
     report.empty_groups += behind;
     // Padding is small beside the model's dimension; a g_idx of larger groups leaves half or more of them behind.
     report.padded |= behind > 0 && behind <= kPaddedGroups && report.uneven_groups == 0 &&

@@ -53,7 +53,7 @@ class Planner {
       total += (cost.zeros + cost.g_idx) * in_.inventory.classes[c].count;
     }
     plan_.complete = options_.deep || total <= options_.sample_bytes;
-    plan_.keep_all = total <= options_.sample_bytes || !plan_.complete;
+    plan_.small = total <= options_.sample_bytes || !plan_.complete;
     plan_.complete ? PlanAll() : PlanStrata();
     std::ranges::sort(plan_.modules, {}, &PlannedModule::module);
     return std::move(plan_);
@@ -71,7 +71,7 @@ class Planner {
       const auto members = in_.inventory.members(in_.inventory.classes[c]);
       const std::vector<uint32_t> strata = Strata(members);
       for (const uint32_t module : members) {
-        const bool keep = plan_.keep_all || std::ranges::count(strata, module) > 0;
+        const bool keep = plan_.small || std::ranges::count(strata, module) > 0;
         plan_.modules.push_back({.module = module, .zero_bytes = cost.zeros, .g_idx = cost.g_idx > 0, .keep = keep});
         plan_.bytes += cost.zeros + cost.g_idx;
       }
@@ -137,12 +137,16 @@ void Judge(const ClassFacts& facts, const ModuleTensors& t, const PlannedModule&
                               .bits = *facts.bits,
                               .pack_bits = facts.pack_bits});
   }
-  if (!planned.keep) return;
-  report.g_idx_bytes = g_idx;
-  report.zero_bytes = zeros;
+  report.zero_size = zeros.size();
+  report.kept = planned.keep && report.read;
+  if (!report.kept) return;
+  const GIdxKind order = report.g_idx.kind;
+  const bool listed = order == GIdxKind::kSequential || order == GIdxKind::kActOrder;
+  if (listed && !report.g_idx.even) report.g_idx_bytes = g_idx;
+  if (report.zeros.kind == ZeroKind::kVaried) report.zero_bytes = zeros;
 }
 
-// Copies what is kept of a batch of which most is not.
+// Copies what is kept of a batch, whose buffer serves the next one.
 void CopyKept(std::span<ModuleReport> reports, std::vector<std::unique_ptr<char[]>>& kept) {
   size_t size = 0;
   for (const ModuleReport& report : reports) size += report.g_idx_bytes.size() + report.zero_bytes.size();
@@ -167,12 +171,14 @@ SampleReports ReadSample(const InferInput& input, std::span<const ClassFacts> cl
                          const ExamineContext& context, std::vector<Error>& errors) {
   SampleReports out;
   out.modules.resize(plan.modules.size());
+  const uint64_t batch = plan.small ? kSmallBatch : kDeepBatch;
+  ReadBuffer buffer;
   for (size_t from = 0; from < plan.modules.size();) {
     if (context.cancelled != nullptr && context.cancelled->load()) break;
-    BatchReader reader(input.source, input.tensors, context.pool);
+    BatchReader reader(input.source, input.tensors, context.pool, buffer);
     std::vector<std::pair<size_t, size_t>> slots;  // g_idx, qzeros; equal to the reader's size where there is none
     size_t to = from;
-    for (; to < plan.modules.size() && (to == from || reader.bytes() < kDeepBatch); ++to) {
+    for (; to < plan.modules.size() && (to == from || reader.bytes() < batch); ++to) {
       const PlannedModule& planned = plan.modules[to];
       const ModuleTensors t = TensorsOf(input.tensors, input.inventory, planned.module);
       const size_t g_idx = planned.g_idx && t.g_idx != nullptr ? reader.AddWhole(*t.g_idx) : SIZE_MAX;
@@ -188,11 +194,7 @@ SampleReports ReadSample(const InferInput& input, std::span<const ClassFacts> cl
             TensorsOf(input.tensors, input.inventory, planned.module), planned, get(slots[i].first),
             get(slots[i].second), out.modules[from + i]);
     });
-    if (plan.keep_all) {
-      out.kept.push_back(reader.TakeBuffer());
-    } else {
-      CopyKept(std::span(out.modules).subspan(from, to - from), out.kept);
-    }
+    CopyKept(std::span(out.modules).subspan(from, to - from), out.kept);
     out.bytes += reader.bytes();
     from = to;
     if (context.progress) context.progress(out.bytes, plan.bytes);

@@ -17,13 +17,13 @@ struct PlannedModule {
   uint32_t module = 0;
   uint64_t zero_bytes = 0;  // prefix of qzeros
   bool g_idx = false;
-  bool keep = true;  // the bytes are wanted again for code windows
+  bool keep = true;  // its codes are looked at
 };
 struct SamplePlan {
   std::vector<PlannedModule> modules;  // sorted by module
   uint64_t bytes = 0;
   bool complete = false;  // all qzeros and g_idx of the checkpoint
-  bool keep_all = true;   // every module's bytes are kept
+  bool small = true;      // few bytes in all: every module is kept, and what was just read is looked at in cache
 };
 SamplePlan PlanSample(const InferInput& input, std::span<const ClassFacts> classes, const ExamineOptions& options);
 
@@ -32,8 +32,11 @@ struct ModuleReport {
   bool read = false;  // something of it was read
   GIdxReport g_idx;
   ZeroReport zeros;
-  bool whole_zeros = false;                       // every word of qzeros was read
-  std::span<const char> g_idx_bytes, zero_bytes;  // in SampleReports::kept; empty where the plan does not keep them
+  bool whole_zeros = false;  // every word of qzeros was read
+  bool kept = false;         // read, and by the plan its codes are looked at
+  uint64_t zero_size = 0;    // bytes of qzeros that were read
+  // In SampleReports::kept, where they are `kept` and the reports above do not say all that is in them.
+  std::span<const char> g_idx_bytes, zero_bytes;
 };
 struct SampleReports {
   std::vector<ModuleReport> modules;  // in the order of the plan

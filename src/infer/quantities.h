@@ -62,6 +62,7 @@ struct GIdxReport {
   int64_t empty_groups = 0;           // never referenced
   int64_t uneven_groups = 0;          // of another size than group_size, the last group's remainder aside
   bool padded = false;                // explained by padding of in_features before quantization
+  bool even = false;                  // entry k is k / group_size, and every group is full
 };
 // `bytes` are in_features entries of `entry_bytes` (4 or 8) bytes.
 GIdxReport ReadGIdx(std::span<const char> bytes, int entry_bytes, int64_t groups);

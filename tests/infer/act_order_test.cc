@@ -46,6 +46,16 @@ TEST(ReadGIdx, TwoGroupsWithAShortLastOneTakeTheLargerSize) {
   EXPECT_EQ(Read(Shuffled(Sequential(192, 128)), 2).group_size, 128);
 }
 
+TEST(ReadGIdx, OnlyFullGroupsInOrderAreEven) {
+  EXPECT_TRUE(Read(Sequential(384, 128), 3).even);
+  EXPECT_FALSE(Read(Sequential(352, 128), 3).even);            // a short last group
+  EXPECT_FALSE(Read(Sequential(384, 128), 4).even);            // a group behind
+  EXPECT_FALSE(Read(Shuffled(Sequential(384, 128)), 3).even);  // another order
+  std::vector<int32_t> short_first = Sequential(384, 128);
+  short_first.erase(short_first.begin(), short_first.begin() + 32);
+  EXPECT_FALSE(Read(short_first, 3).even);
+}
+
 TEST(ReadGIdx, OneGroupIsNotActOrder) {
   EXPECT_EQ(Read(std::vector<int32_t>(64, 0), 1).kind, GIdxKind::kConstantOneGroup);
 }
