@@ -5,6 +5,7 @@
 // threads can each take one; module_drafts.cc joins what they found.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <unordered_map>

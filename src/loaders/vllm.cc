@@ -167,46 +167,36 @@ bool MethodBefore(Walk& walk) {
   return true;
 }
 
-}  // namespace
-
-bool StageVllmMethod(Walk& walk) {
-  if (walk.dense_model) return true;
-  if (!CheckMethodType(walk, kMethodSource)) return false;
-  const std::string method = EngineMethod(walk);
-  if (method.empty() && Upto10(walk) && !Upto06(walk)) {
+// No quant_method: an error up to 0.10, a dense model afterwards and before 0.7.
+bool TakeNoMethod(Walk& walk) {
+  if (Upto10(walk) && !Upto06(walk)) {
     walk.Remedy(kFixCommand);
     return walk.Rejects("method", "stops: the settings name no quant_method", kOldMethodSource,
                         "ValueError: Unknown quantization method: . Must be one of [...].");
   }
-  if (method.empty()) {
-    walk.dense_model = true;
-    walk.dense_why = "the settings name no quant_method, which counts as not quantized";
-    walk.Step("method", walk.dense_why, kMethodSource);
-    return true;
+  walk.dense_model = true;
+  walk.dense_why = "the settings name no quant_method, which counts as not quantized";
+  walk.Step("method", walk.dense_why, kMethodSource);
+  return true;
+}
+
+bool TakeVllmAutoRound(Walk& walk) {
+  if (!TakeAutoRound(walk, VllmAutoRound(walk))) return false;
+  if (walk.declared.bits == 2) {
+    walk.Degrade(Outcome::kUnknown, "method",
+                 "people report wrong text from 2-bit auto-round models here; the cause is not known",
+                 "vllm-project/vllm#37185");
   }
-  if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
-  if (method == "inc" && walk.profile.since >= Version{0, 10, 0} && Upto10(walk)) {
-    walk.Remedy(kFixCommand);
-    return walk.Rejects("method", "stops: its inc class is for another device and takes no settings",
-                        "vllm-project/vllm v0.10.1.1 vllm/model_executor/layers/quantization/inc.py", "AssertionError");
-  }
-  const bool auto_round = method == "auto-round" && walk.profile.since >= Version{0, 9, 0};
-  if (auto_round || (method == "inc" && !Upto10(walk))) {
-    if (!TakeAutoRound(walk, VllmAutoRound(walk))) return false;
-    if (walk.declared.bits == 2) {
-      walk.Degrade(Outcome::kUnknown, "method",
-                   "people report wrong text from 2-bit auto-round models here; the cause is not known",
-                   "vllm-project/vllm#37185");
-    }
-    return true;
-  }
-  if (method != "gptq" && method != "gptq_marlin" && !(IsMain(walk) && method == "auto_gptq") &&
-      !(method == "gptq_marlin_24" && !IsMain(walk)) && !(method == "marlin" && Upto10(walk))) {
-    walk.Remedy(kFixCommand);
-    return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
-                        "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
-  }
-  walk.declared.method = method;
+  return true;
+}
+
+bool KnowsMethod(const Walk& walk, std::string_view method) {
+  return method == "gptq" || method == "gptq_marlin" || (method == "auto_gptq" && IsMain(walk)) ||
+         (method == "gptq_marlin_24" && !IsMain(walk)) || (method == "marlin" && Upto10(walk));
+}
+
+// Formats whose tensors are not GPTQ's, by the word of the settings.
+bool CheckOtherFormats(Walk& walk, std::string_view method) {
   const JsonValue* format = walk.declared.Find("checkpoint_format");
   std::string label = format != nullptr && format->AsString() != nullptr ? *format->AsString() : "";
   if (method == "gptq_marlin_24") label = "marlin_24";
@@ -230,6 +220,31 @@ bool StageVllmMethod(Walk& walk) {
         "named 'bitblas'. Please install bitblas through the following command: `pip install "
         "bitblas>=0.1.0`");
   }
+  return true;
+}
+
+}  // namespace
+
+bool StageVllmMethod(Walk& walk) {
+  if (walk.dense_model) return true;
+  if (!CheckMethodType(walk, kMethodSource)) return false;
+  const std::string method = EngineMethod(walk);
+  if (method.empty()) return TakeNoMethod(walk);
+  if (!CheckOtherMethod(walk, method, kMethodSource)) return false;
+  if (method == "inc" && walk.profile.since >= Version{0, 10, 0} && Upto10(walk)) {
+    walk.Remedy(kFixCommand);
+    return walk.Rejects("method", "stops: its inc class is for another device and takes no settings",
+                        "vllm-project/vllm v0.10.1.1 vllm/model_executor/layers/quantization/inc.py", "AssertionError");
+  }
+  const bool auto_round = method == "auto-round" && walk.profile.since >= Version{0, 9, 0};
+  if (auto_round || (method == "inc" && !Upto10(walk))) return TakeVllmAutoRound(walk);
+  if (!KnowsMethod(walk, method)) {
+    walk.Remedy(kFixCommand);
+    return walk.Rejects("method", "stops: quant_method \"" + method + "\" is none it knows", kMethodSource,
+                        "ValueError: Unknown quantization method: " + method + ". Must be one of [...].");
+  }
+  walk.declared.method = method;
+  if (!CheckOtherFormats(walk, method)) return false;
   if (IsMain(walk)) return MethodOfMain(walk);
   return MethodBefore(walk) && CheckOldExperts(walk);
 }
