@@ -155,7 +155,7 @@ class Comparer {
       // Data that no reader can use are findings of other rules.
       if (slab.error().kind != ErrorKind::kRefused) return Fail(slab.error());
       const std::lock_guard lock(mutex_);
-      out_[task.module].relation = Relation::kAbsent;
+      out_[task.module].relation = Relation::kNotCompared;
       out_[task.module].detail = slab.error().message;
       return;
     }
@@ -238,7 +238,7 @@ class Comparer {
   void Classify(size_t i, double median, size_t& searched) {
     Comparison& c = out_[i];
     if (!std::isfinite(sums_[i].pairs.dd)) {  // NaN and infinite scales are a finding of their own
-      c.relation = Relation::kAbsent;
+      c.relation = Relation::kNotCompared;
       c.detail = "its weights are not finite";
       return;
     }
@@ -321,6 +321,8 @@ const char* ToString(Relation relation) {
       return "unrelated";
     case Relation::kOtherShape:
       return "other-shape";
+    case Relation::kNotCompared:
+      return "not-compared";
     case Relation::kAbsent:
       return "absent";
   }

@@ -15,15 +15,18 @@
 namespace gptq_doctor {
 
 enum class Relation : uint8_t {
-  kClose,       // what its bits and groups give
-  kCoarse,      // the same weights, but farther off than its bits and groups explain
-  kSwapped,     // another module of the base
-  kTransposed,  // a module of the base, its own or another, turned
-  kUnrelated,   // nothing in the base: random numbers, or another model
-  kOtherShape,  // the base's matrix has another shape
-  kAbsent,      // the base has no such matrix
+  kClose,        // what its bits and groups give
+  kCoarse,       // the same weights, but farther off than its bits and groups explain
+  kSwapped,      // another module of the base
+  kTransposed,   // a module of the base, its own or another, turned
+  kUnrelated,    // nothing in the base: random numbers, or another model
+  kOtherShape,   // the base's matrix has another shape
+  kAbsent,       // the base has no such matrix
+  kNotCompared,  // the module's own weights are not finite or cannot be read: a finding of its own
 };
 const char* ToString(Relation relation);
+// Whether a Comparison has errors and a cosine.
+inline bool HasNumbers(Relation relation) { return relation < Relation::kOtherShape; }
 
 struct Comparison {
   Relation relation = Relation::kAbsent;
@@ -43,7 +46,7 @@ struct DenseCheck {  // a tensor that was left dense and differs from the base's
 
 struct BaseReport {
   std::string path;
-  int64_t compared = 0, absent = 0;  // quantized modules
+  int64_t compared = 0, absent = 0, not_compared = 0;  // quantized modules
   int64_t dense_equal = 0, dense_absent = 0;
   std::vector<DenseCheck> dense_differ;
 };

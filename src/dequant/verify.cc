@@ -26,6 +26,11 @@ bool IsScannedFloat(const TensorRecord& tensor) {
   return tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kBF16 || tensor.dtype == Dtype::kF32;
 }
 
+int64_t& CounterOf(Relation relation, BaseReport& base) {
+  if (relation == Relation::kAbsent) return base.absent;
+  return relation == Relation::kNotCompared ? base.not_compared : base.compared;
+}
+
 class Verification {
  public:
   Verification(Examination& exam, const VerifyOptions& options, const ExamineContext& context)
@@ -235,8 +240,7 @@ class Verification {
     report_.base = std::move(*dense);
     report_.base->path = options_.base->source->DisplayPath();
     if (const std::string& file = options_.base->options.only_file; !file.empty()) report_.base->path += "/" + file;
-    for (const ModuleCheck& check : report_.modules)
-      ++(check.base->relation == Relation::kAbsent ? report_.base->absent : report_.base->compared);
+    for (const ModuleCheck& check : report_.modules) ++CounterOf(check.base->relation, *report_.base);
     return Ok();
   }
 

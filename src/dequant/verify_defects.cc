@@ -150,6 +150,7 @@ class Recorder {
     switch (base.relation) {
       case Relation::kClose:
       case Relation::kAbsent:
+      case Relation::kNotCompared:
         return;
       case Relation::kCoarse:
         return Add(kBaseCoarse, "", base.detail, 1);

@@ -152,8 +152,8 @@ Result<GpuSpec> FindGpu(std::string_view text) {
   return Error{.kind = ErrorKind::kUsage,
                .path = "",
                .message = "no card '" + std::string(text) + "'" +
-                          (nearest.empty() ? "" : "; did you mean " + nearest + "?") +
-                          " Give its memory instead, as --gpu 24GiB"};
+                          (nearest.empty() ? "; give" : "; did you mean " + nearest + "? Or give") +
+                          " its memory, as --gpu 24GiB"};
 }
 
 }  // namespace gptq_doctor

@@ -29,6 +29,7 @@ void PutModule(JsonWriter& json, const ModuleCheck& m) {
 
 void PutBase(JsonWriter& json, const BaseReport& base) {
   json.BeginObject().Field("path", base.path).Field("compared", base.compared).Field("absent", base.absent);
+  json.Field("not_compared", base.not_compared);
   json.Field("dense_equal", base.dense_equal).Field("dense_absent", base.dense_absent);
   json.Key("dense_differ").BeginArray();
   for (const DenseCheck& dense : base.dense_differ)

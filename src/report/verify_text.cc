@@ -59,8 +59,7 @@ std::string LayerTable(const VerifyReport& check, const Style& style) {
     row.with_defects += module.defects > 0;
     row.entropy.Add(module.entropy);
     row.dead += module.dead_outputs + module.dead_inputs.value_or(0);
-    if (!module.base || module.base->relation == Relation::kAbsent || module.base->relation == Relation::kOtherShape)
-      continue;
+    if (!module.base || !HasNumbers(module.base->relation)) continue;
     row.error.Add(module.base->relative_error);
     row.expected.Add(module.base->expected_error);
     row.cosine.Add(module.base->cosine);
@@ -102,6 +101,8 @@ std::string BaseLine(const BaseReport& base) {
   std::string out =
       "against " + EscapeTerminal(base.path, 1000) + ": " + Counted(base.compared, "module", "modules") + " compared";
   if (base.absent > 0) out += ", " + FormatCount(static_cast<uint64_t>(base.absent)) + " not in it";
+  if (base.not_compared > 0)
+    out += ", " + FormatCount(static_cast<uint64_t>(base.not_compared)) + " without usable weights";
   const auto differ = static_cast<int64_t>(base.dense_differ.size());
   if (base.dense_equal + differ > 0)
     out += fmt::format("; dense tensors: {} equal, {} different", base.dense_equal, differ);

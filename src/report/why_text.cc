@@ -1,6 +1,9 @@
 #include "report/why_text.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
 
 #include "base/text.h"
 #include "report/text_sections.h"
@@ -113,7 +116,9 @@ std::string FallbackText(const FallbackStory& story, const Style& style) {
     std::string text = FormatGiB(static_cast<double>(cost.bytes)) + " at " + cost.dtype;
     if (excess > 0 && story.expected_bytes > 0) {
       text += ", " + FormatGiB(static_cast<double>(excess)) + " (" +
-              std::to_string(excess * 100 / story.expected_bytes) + " %) more";
+              fmt::format("{:.0f}",
+                          std::floor(100.0 * static_cast<double>(excess) / static_cast<double>(story.expected_bytes))) +
+              " %) more";
     }
     out += Labelled("taken", text + ": " + cost.when, style);
   }

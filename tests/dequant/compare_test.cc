@@ -62,6 +62,18 @@ TEST_P(CompareWith, NoiseIsUnrelated) {
   EXPECT_THAT(compared.odd.at(kUp1).detail, HasSubstr("resembles no matrix of BASE"));
 }
 
+TEST_P(CompareWith, WeightsThatAreNotFiniteAreNotCompared) {
+  ModelPair pair(GetParam());
+  Matrix matrix = pair.weights[kUp1];
+  matrix.values[5] = 1e30;  // its scale is infinite in F16
+  pair.Replace(kUp1, matrix);
+  const Compared compared = CompareAll(pair.quantized, pair.base);
+  EXPECT_THAT(Names(compared), ::testing::ElementsAre(kUp1 + " not-compared"));
+  EXPECT_EQ(compared.base.compared, 13);
+  EXPECT_EQ(compared.base.not_compared, 1);
+  EXPECT_EQ(compared.base.absent, 0);
+}
+
 TEST_P(CompareWith, SwappedModulesNameEachOther) {
   ModelPair pair(GetParam());
   pair.Replace(kQ0, pair.weights[kQ1]);
