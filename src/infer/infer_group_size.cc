@@ -6,8 +6,8 @@
 #include <set>
 #include <tuple>
 
-#include "base/bytes.h"
 #include "infer/quantities.h"
+#include "model/sizes.h"
 
 namespace gptq_doctor {
 namespace {
@@ -17,10 +17,6 @@ constexpr int64_t kPaddedGroups = 3;
 constexpr size_t kManyCandidates = 4000;
 
 bool PowerOfTwo(int64_t value) { return value > 0 && std::has_single_bit(static_cast<uint64_t>(value)); }
-
-int64_t GroupsFor(int64_t features, int64_t group) {
-  return static_cast<int64_t>(CeilDiv(static_cast<uint64_t>(features), static_cast<uint64_t>(group)));
-}
 
 bool Fits(const ClassFacts& facts, int64_t group) {
   return group > 0 && facts.groups > 1 && group >= facts.group_min && group <= facts.group_max;
@@ -156,7 +152,7 @@ class Resolver {
     const std::optional<int64_t> base = Base();
     for (size_t c = 0; c < in_.classes.size() && base; ++c) {
       if ((!Open(c) && !lonely_.contains(c)) || out_.by_class[c] == base) continue;
-      const int64_t extra = in_.classes[c].groups - GroupsFor(in_.classes[c].in_features, *base);
+      const int64_t extra = in_.classes[c].groups - GroupsOf(in_.classes[c].in_features, *base);
       if (extra <= 0 || extra > kPaddedGroups) continue;
       out_.by_class[c] = base;
       out_.confidence[c] = Confidence::kInferred;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "base/bytes.h"
 #include "loaders/stages.h"
+#include "model/sizes.h"
 
 namespace gptq_doctor {
 namespace {
@@ -120,8 +120,7 @@ bool ChoosePerModule(Walk& walk) {
 }  // namespace
 
 int64_t GroupsFor(int64_t in_features, int64_t group_size) {
-  if (group_size <= 0) return 1;
-  return static_cast<int64_t>(CeilDiv(static_cast<uint64_t>(in_features), static_cast<uint64_t>(group_size)));
+  return group_size <= 0 ? 1 : GroupsOf(in_features, group_size);
 }
 
 Refusal TestKernel(const Walk& walk, const KernelRow& row, int only) {
