@@ -41,7 +41,10 @@ class Check : public Command {
     examine.all_findings = options_.all_findings;
     examine.judge_loaders = plan->settings.loaders;
     examine.min_compression = plan->settings.min_compression.value_or(examine.min_compression);
-    Report report = ExamineAll(session, options_.models, examine);
+    const bool all = std::any_of(targets->begin(), targets->end(), [](const FormatTarget& target) {
+      return FindCheckReporter(target.format)->needs_all;
+    });
+    Report report = ExamineAll(session, options_.models, examine, all ? Keep::kAll : Keep::kVerdict);
     const Status done = Judge(*plan, std::move(*known), report);
     // A file that could not be written, wherever the fault lies.
     if (!done) report.errors.push_back({ErrorKind::kIo, done.error().path, done.error().message});

@@ -14,6 +14,7 @@
 #include "dequant/verify.h"
 #include "diagnose.h"
 #include "model/sniff.h"
+#include "report/report.h"
 
 namespace gptq_doctor {
 namespace {
@@ -138,7 +139,7 @@ Result<ReadModel> OpenAndRead(Session& session, const std::string& path, Examine
   return ReadModel{std::move(opened->source), std::move(*exam)};
 }
 
-Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options) {
+Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options, Keep keep) {
   // Several models are examined side by side, one a worker: memory is bounded by the workers, and the order is that of
   // the command line.
   std::vector<std::optional<Diagnosis>> models(paths.size());
@@ -159,6 +160,7 @@ Report ExamineAll(Session& session, const std::vector<std::string>& paths, const
     }
     models[i] = Diagnose(*model->exam);
     models[i]->path = paths[i];
+    if (keep == Keep::kVerdict) KeepVerdict(*models[i]);
   };
   if (paths.size() == 1) {
     examine(0);

@@ -89,8 +89,11 @@ struct ReadModel {
   std::unique_ptr<Examination> exam;
 };
 Result<ReadModel> OpenAndRead(Session& session, const std::string& path, ExamineOptions options);
+// What is kept of each model until all are examined: most of a Diagnosis is what the loaders do and why.
+enum class Keep { kAll, kVerdict };
 // Examines each; one bad path hides nothing. Sets the report's exit code from the errors alone.
-Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options);
+Report ExamineAll(Session& session, const std::vector<std::string>& paths, const ExamineOptions& options,
+                  Keep keep = Keep::kAll);
 
 }  // namespace gptq_doctor
 

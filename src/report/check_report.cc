@@ -10,14 +10,14 @@ namespace gptq_doctor {
 namespace {
 
 constexpr Reporter kReporters[] = {
-    {.name = "text", .extension = "txt", .render = RenderCheckText},
+    {.name = "text", .extension = "txt", .render = RenderCheckText, .needs_all = false},
     {.name = "json", .extension = "json", .render = RenderCheckJson},
-    {.name = "ndjson", .extension = "ndjson", .render = RenderNdjson},
-    {.name = "sarif", .extension = "sarif", .render = RenderSarif},
-    {.name = "junit", .extension = "xml", .render = RenderJunit},
-    {.name = "github", .extension = "log", .render = RenderGithub},
-    {.name = "gitlab", .extension = "json", .render = RenderGitlab},
-    {.name = "markdown", .extension = "md", .render = RenderCheckMarkdown},
+    {.name = "ndjson", .extension = "ndjson", .render = RenderNdjson, .needs_all = false},
+    {.name = "sarif", .extension = "sarif", .render = RenderSarif, .needs_all = false},
+    {.name = "junit", .extension = "xml", .render = RenderJunit, .needs_all = false},
+    {.name = "github", .extension = "log", .render = RenderGithub, .needs_all = false},
+    {.name = "gitlab", .extension = "json", .render = RenderGitlab, .needs_all = false},
+    {.name = "markdown", .extension = "md", .render = RenderCheckMarkdown, .needs_all = false},
 };
 
 bool IsUnreserved(unsigned char c) {
@@ -84,7 +84,7 @@ std::string GateSummary(const Report& report) {
   const int64_t models = tally.models;
   Diagnosis run;
   run.findings = report.gate.run_findings;
-  const Tally own = CountFindings({run});
+  const Tally own = CountFindings(std::span(&run, 1));
   tally.errors += own.errors;
   tally.warnings += own.warnings;
   tally.notes += own.notes;

@@ -46,6 +46,7 @@ struct Reporter {
   std::string_view name;  // what --format says
   std::string_view extension;
   std::string (*render)(const Report& report, const RenderOptions& options);
+  bool needs_all = true;  // of a Diagnosis; for others what KeepVerdict() keeps is enough
 };
 
 std::span<const Reporter> Reporters();
@@ -69,10 +70,13 @@ const char* ToString(ErrorKind kind);  // "not-found"
 // All errors of a report: its own, then each model's.
 std::vector<Error> AllErrors(const Report& report);
 
+// Drops what a list of many models does not show: the loaders' steps, evidence and settings in detail, most of its memory.
+void KeepVerdict(Diagnosis& model);
+
 struct Tally {
   int64_t models = 0, errors = 0, warnings = 0, notes = 0, suppressed = 0;
 };
-Tally CountFindings(const std::vector<Diagnosis>& models);
+Tally CountFindings(std::span<const Diagnosis> models);
 
 // One line a model of the table that ends a report of several.
 struct ComparisonRow {

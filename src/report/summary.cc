@@ -1,6 +1,7 @@
 // What several reporters say alike: counts and the comparison of models.
 
 #include <algorithm>
+#include <utility>
 
 #include "report/report.h"
 
@@ -38,7 +39,22 @@ std::vector<Error> AllErrors(const Report& report) {
   return errors;
 }
 
-Tally CountFindings(const std::vector<Diagnosis>& models) {
+void KeepVerdict(Diagnosis& model) {
+  Diagnosis kept;
+  kept.path = std::move(model.path);
+  kept.kind = std::move(model.kind);
+  kept.verdict = std::move(model.verdict);
+  kept.missing = std::move(model.missing);
+  kept.repair_command = std::move(model.repair_command);
+  kept.files = std::move(model.files);
+  kept.bytes = std::move(model.bytes);
+  kept.quantization = std::move(model.quantization);
+  kept.findings = std::move(model.findings);
+  kept.errors = std::move(model.errors);
+  model = std::move(kept);
+}
+
+Tally CountFindings(std::span<const Diagnosis> models) {
   Tally tally{.models = static_cast<int64_t>(models.size())};
   for (const Diagnosis& model : models) {
     for (const Finding& finding : model.findings) {
@@ -59,7 +75,7 @@ Tally CountFindings(const std::vector<Diagnosis>& models) {
 namespace {
 
 std::string StateInWords(const Diagnosis& model) {
-  const Tally tally = CountFindings({model});
+  const Tally tally = CountFindings(std::span(&model, 1));
   const auto plural = [](int64_t count, const char* word) {
     return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
   };

@@ -90,6 +90,21 @@ TEST_F(Check, WritesSeveralFormatsInOneRun) {
   EXPECT_EQ(Run({"--format", "sarif", "-o", Path("no/such/directory/x.sarif"), Path("good")}).exit_code, 3);
 }
 
+// Beside JSON every model is kept whole, without it only its verdict.
+TEST_F(Check, AFormatDoesNotDependOnWhatIsKeptForOthers) {
+  Put(Path("broken.safetensors"), "{}");
+  for (const char* format : {"text", "ndjson", "sarif", "junit", "github", "gitlab", "markdown"}) {
+    std::vector<std::string> arguments = {"--format", format};
+    for (const char* model : {"bare", "good", "broken.safetensors"}) arguments.push_back(Path(model));
+    const RunResult alone = Run(arguments);
+    arguments.insert(arguments.end(), {"-o", Path("out"), "--format", "json", "-o", "-"});
+    const RunResult beside = Run(arguments);
+    EXPECT_EQ(alone.out, Get(Path("out"))) << format;
+    EXPECT_EQ(alone.exit_code, beside.exit_code) << format;
+    EXPECT_EQ(Json::parse(beside.out).at("models").at(0).at("loaders").empty(), false);
+  }
+}
+
 TEST_F(Check, JsonIsOneObjectWhateverTheExitCode) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--format", "json", Path("none")},
