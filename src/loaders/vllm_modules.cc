@@ -106,10 +106,8 @@ bool CheckShapeLimits(Walk& walk, size_t index) {
                       std::move(message));
 }
 
-}  // namespace
-
-bool StageVllmModules(Walk& walk) {
-  if (!StageModules(walk) || walk.dense_model) return !walk.dense_model || true;
+// Layers that vLLM builds in another way than its lists of modules say.
+void BuildExceptions(Walk& walk) {
   for (size_t i = 0; i < walk.facts.classes.size(); ++i) {
     const ClassDigest& digest = walk.facts.classes[i];
     if (digest.part == Part::kRouter && GateIsPlain(walk) && walk.built[i] != Built::kNothing)
@@ -122,30 +120,39 @@ bool StageVllmModules(Walk& walk) {
       walk.built[i] = excepted ? Built::kDense : Built::kQuantized;
     }
   }
-  if (IsAutoRound(walk)) return BuildAutoRoundLayers(walk, VllmAutoRound(walk));
-  if (!Upto10(walk)) {
-    if (!CheckListType(walk)) return false;
-    // Asked part by part of the list, or of the headers, before `dynamic`.
-    const std::vector<std::string_view> keep = KeepList(walk.declared);
-    const auto listed = [&](const ClassDigest* digest, std::string_view stem) {
-      return keep.empty() ? digest != nullptr && (digest->gptq || digest->g_idx != nullptr) : ListedAsPart(keep, stem);
-    };
-    if (const auto mix = FindFusedMix(walk.facts, listed)) {
-      if (keep.empty() && HasStrayWeights(walk)) {
-        walk.Degrade(Outcome::kUnknown, "modules",
-                     "goes by the headers of all weight files, of which one is none of the model's and was not read",
-                     walk.profile.modules.source);
-        return false;
-      }
-      return walk.Rejects("modules",
-                          "stops: " + std::string(mix->quantized) + " counts as quantized and " +
-                              std::string(mix->plain) + " does not, but both are parts of " + mix->fused,
-                          walk.profile.modules.source,
-                          "ValueError: Detected some but not all shards of " + mix->fused +
-                              " are quantized. All shards of fused layers to have the same precision.");
-    }
+}
+
+// Parts of one layer have to be all quantized or all plain: by the list of the settings, or else by the headers. Asked
+// before `dynamic`.
+bool CheckFusedParts(Walk& walk) {
+  const std::vector<std::string_view> keep = KeepList(walk.declared);
+  const auto listed = [&](const ClassDigest* digest, std::string_view stem) {
+    return keep.empty() ? digest != nullptr && (digest->gptq || digest->g_idx != nullptr) : ListedAsPart(keep, stem);
+  };
+  const auto mix = FindFusedMix(walk.facts, listed);
+  if (!mix) return true;
+  if (keep.empty() && HasStrayWeights(walk)) {
+    walk.Degrade(Outcome::kUnknown, "modules",
+                 "goes by the headers of all weight files, of which one is none of the model's and was not read",
+                 walk.profile.modules.source);
+    return false;
   }
-  return true;
+  return walk.Rejects("modules",
+                      "stops: " + std::string(mix->quantized) + " counts as quantized and " + std::string(mix->plain) +
+                          " does not, but both are parts of " + mix->fused,
+                      walk.profile.modules.source,
+                      "ValueError: Detected some but not all shards of " + mix->fused +
+                          " are quantized. All shards of fused layers to have the same precision.");
+}
+
+}  // namespace
+
+bool StageVllmModules(Walk& walk) {
+  if (!StageModules(walk)) return false;
+  if (walk.dense_model) return true;
+  BuildExceptions(walk);
+  if (IsAutoRound(walk)) return BuildAutoRoundLayers(walk, VllmAutoRound(walk));
+  return Upto10(walk) || (CheckListType(walk) && CheckFusedParts(walk));
 }
 
 bool StageVllmKernels(Walk& walk) {

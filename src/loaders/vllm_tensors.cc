@@ -101,8 +101,7 @@ bool CopyExpert(Walk& walk, const ClassDigest& digest, const Copied& copied) {
                           ") at non-singleton dimension 0");
 }
 
-bool CheckLmHead(Walk& walk, const ClassDigest& digest, bool* skip) {
-  *skip = true;
+bool CheckLmHead(Walk& walk, const ClassDigest& digest) {
   if (walk.facts.tied) {
     walk.Step("tensors", "skips every lm_head tensor: tie_word_embeddings is true", walk.profile.tensors.source);
     return true;
@@ -188,9 +187,8 @@ Next CheckKind(Walk& walk, size_t at) {
   if (built == Built::kNothing && !digest.gptq) return Next::kNextClass;
   if (built == Built::kUnknown) return CheckUnknownLayer(walk, at);
   if (digest.part == Part::kLmHead && digest.gptq) {
-    bool skip = false;
-    if (!CheckLmHead(walk, digest, &skip)) return Next::kStop;
-    if (skip && !walk.declared.lm_head) return Next::kNextClass;
+    if (!CheckLmHead(walk, digest)) return Next::kStop;
+    if (!walk.declared.lm_head) return Next::kNextClass;  // tied
   }
   if (digest.gptq && built == Built::kDense) {
     if (digest.part == Part::kRouter)

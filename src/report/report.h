@@ -70,7 +70,8 @@ const char* ToString(ErrorKind kind);  // "not-found"
 // All errors of a report: its own, then each model's.
 std::vector<Error> AllErrors(const Report& report);
 
-// Drops what a list of many models does not show: the loaders' steps, evidence and settings in detail, most of its memory.
+// Drops what a list of many models does not show: the loaders' steps, evidence and settings in detail, most of its
+// memory.
 void KeepVerdict(Diagnosis& model);
 
 struct Tally {

@@ -151,12 +151,24 @@ Examined ExamineDirectory(const std::string& path) {
   return source.ok() ? Read(std::move(source).value()) : Examined{};
 }
 
+// A loader that has stopped goes no further; what it would meet next is marked as such.
+void ExpectNothingBehindTheStop(const LoaderOutcome& outcome) {
+  if (outcome.outcome != Outcome::kRejects) return;
+  bool stopped = false;
+  for (const LoaderStep& step : outcome.steps) {
+    EXPECT_TRUE(!stopped || step.detail.starts_with("behind that: ")) << Describe(outcome);
+    stopped = stopped || step.deciding;
+  }
+  EXPECT_TRUE(stopped) << Describe(outcome);
+}
+
 LoaderOutcome Ask(const Examination& exam, const std::string& selector, SimulateOptions options) {
   const size_t slash = selector.find('/');
   options.selectors = {selector.substr(0, slash)};
   const std::string backend = slash == std::string::npos ? "" : selector.substr(slash + 1);
   EXPECT_TRUE(CheckSimulateOptions(options).ok()) << selector;
   for (LoaderOutcome& outcome : SimulateLoaders(exam, options)) {
+    ExpectNothingBehindTheStop(outcome);
     if (backend.empty() || outcome.backend == backend) return std::move(outcome);
   }
   ADD_FAILURE() << "no outcome for " << selector;
