@@ -279,6 +279,7 @@ set(GPTQ_DOCTOR_CLI_SOURCES
   src/cli/main.cc
   src/cli/mixed_model.cc
   src/cli/new_model.cc
+  src/cli/number_options.cc
   src/cli/open_model.cc
   src/cli/plan_text.cc
   src/cli/progress.cc

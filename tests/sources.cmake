@@ -18,6 +18,7 @@ set(GPTQ_DOCTOR_TESTS
   cli/mapping_test.cc
   cli/integrations_test.cc
   cli/memory_test.cc
+  cli/number_options_test.cc
   cli/schema_test.cc
   dequant/convert_real_test.cc
   cli/why_test.cc

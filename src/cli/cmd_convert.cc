@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/new_model.h"
+#include "cli/number_options.h"
 #include "cli/session.h"
 #include "dequant/convert.h"
 #include "report/json_writer.h"
@@ -32,10 +33,9 @@ class Convert : public Command {
         ->check(CLI::IsMember({"f16"}));
     app.add_flag("--rename", options_.rename, "name weight files as loaders look for them: model.safetensors, ...");
     CLI::Option* reshard = app.add_flag("--reshard", options_.reshard, "cut into weight files of --max-shard-size");
-    app.add_option("--max-shard-size", options_.max_shard_bytes, "bytes of a weight file, as 5GB or 500MB")
-        ->transform(CLI::AsSizeValue(true))
-        ->capture_default_str()
-        ->needs(reshard);
+    TakeSize(app.add_option("--max-shard-size", options_.max_shard_bytes, "bytes of a weight file, as 5GB or 500MB")
+                 ->capture_default_str()
+                 ->needs(reshard));
     app.add_flag("--allow-loss", allow_loss_, "go on where zero points of 0 do not survive");
     app.add_flag("--resume", resume_, "continue a run that was cut off");
   }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/mixed_model.h"
 #include "cli/new_model.h"
+#include "cli/number_options.h"
 #include "cli/session.h"
 #include "dequant/dequantize.h"
 #include "report/json_writer.h"
@@ -34,9 +35,8 @@ class Dequantize : public Command {
         ->check(CLI::IsMember({"f16", "bf16", "f32"}));
     app.add_flag("--keep-zero-bias", options_.keep_zero_bias,
                  "keep zero-filled biases that the architecture does not have");
-    app.add_option("--max-shard-size", options_.max_shard_bytes, "bytes of a weight file, as 5GB or 500MB")
-        ->transform(CLI::AsSizeValue(true))
-        ->capture_default_str();
+    TakeSize(app.add_option("--max-shard-size", options_.max_shard_bytes, "bytes of a weight file, as 5GB or 500MB")
+                 ->capture_default_str());
     app.add_option("--mapping", mapping_, "a YAML file that says which source each tensor comes from");
     app.add_flag("--allow-missing", allow_missing_,
                  "with --mapping: go on without tensors that are missing or do not fit");

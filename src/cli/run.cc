@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/log.h"
+#include "cli/number_options.h"
 #include "cli/session.h"
 
 namespace gptq_doctor {
@@ -35,6 +36,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
       ->envname("GPTQ_DOCTOR_COLOR");
   app.add_option("--jobs", options.jobs, "threads; 0 stands for one a processor")->envname("GPTQ_DOCTOR_JOBS");
   app.add_option("--max-header", options.max_header, "largest safetensors header to read, in bytes")
+      ->check(WholeNumber())
       ->envname("GPTQ_DOCTOR_MAX_HEADER");
   app.add_flag(
          "--deep", options.deep,
