@@ -7,7 +7,20 @@
 namespace gptq_doctor {
 namespace {
 
-constexpr int kNarrow = 30;  // columns; a last cell with less room than this moves to a line of its own
+constexpr int kNarrow = 30;         // columns; a last cell with less room than this moves to a line of its own
+constexpr size_t kWhole = 1 << 30;  // for EscapeTerminal, where nothing is cut
+
+// Line by line; all lines are kept.
+std::string WithoutControls(std::string_view text) {
+  std::string out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (begin > 0) out += '\n';
+    out += EscapeTerminal(text.substr(begin, end - begin), kWhole);
+    begin = end + 1;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -72,9 +85,11 @@ Tone Style::ToneOf(Severity severity) {
   return severity == Severity::kWarning ? Tone::kWarning : Tone::kNote;
 }
 
-std::string Style::Wrap(std::string_view text, int indent) const {
+std::string Style::Wrap(std::string_view untrusted, int indent) const {
+  const std::string safe = WithoutControls(untrusted);
+  std::string_view text = safe;
   const int room = options_.width - indent;
-  if (options_.width <= 0 || room < 20) return std::string(text);
+  if (options_.width <= 0 || room < 20) return safe;
   std::string out;
   int column = 0;
   while (!text.empty()) {
@@ -96,7 +111,9 @@ std::string Style::Wrap(std::string_view text, int indent) const {
   return out;
 }
 
-std::string Style::Cut(std::string_view text, int indent) const {
+std::string Style::Cut(std::string_view untrusted, int indent) const {
+  const std::string safe = WithoutControls(untrusted);
+  const std::string_view text = safe;
   const int room = options_.width - indent;
   if (options_.width <= 0 || options_.verbosity > 0 || DisplayWidth(text) <= room) return Wrap(text, indent);
   size_t end = text.size();
@@ -104,6 +121,11 @@ std::string Style::Cut(std::string_view text, int indent) const {
   const size_t space = text.rfind(' ', end);
   if (space != std::string_view::npos && space > end / 2) end = space;
   return std::string(text.substr(0, end)) + "...";
+}
+
+void Grid::Add(std::vector<Cell> row) {
+  for (Cell& cell : row) cell.text = WithoutControls(cell.text);
+  rows_.push_back(std::move(row));
 }
 
 std::string Grid::Render(const Style& style) const {

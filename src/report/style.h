@@ -28,7 +28,8 @@ class Style {
   int width() const { return options_.width; }
   int verbosity() const { return options_.verbosity; }
   // `text` broken between words to the width, every line after the first indented by `indent` columns. The first is
-  // taken to begin at column `indent`. Unlimited width: as it is.
+  // taken to begin at column `indent`. Unlimited width: on one line. What moves a terminal is escaped here as well, if
+  // whoever made the text forgot to.
   std::string Wrap(std::string_view text, int indent) const;
   // The beginning of `text` that fits behind `indent` columns, with "..." where something is left out.
   std::string Cut(std::string_view text, int indent) const;
@@ -47,7 +48,7 @@ class Grid {
     bool cut = false;  // the last cell: one line is enough unless -v
   };
   explicit Grid(int indent = 2) : indent_(indent) {}
-  void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
+  void Add(std::vector<Cell> row);
   bool empty() const { return rows_.empty(); }
   std::string Render(const Style& style) const;
 

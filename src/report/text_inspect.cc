@@ -28,7 +28,7 @@ std::string ModelLine(const Diagnosis& d) {
 std::string Header(const Diagnosis& d, const Style& style) {
   std::string out = style.Paint(Tone::kStrong, EscapeTerminal(d.path)) + "\n";
   const bool fine = d.missing.empty() && d.errors.empty();
-  out += "  " + style.Paint(fine ? Tone::kGood : Tone::kStrong, style.Wrap(d.verdict, 2)) + "\n";
+  out += "  " + style.Paint(fine ? Tone::kGood : Tone::kStrong, style.Wrap(EscapeTerminal(d.verdict, 1000), 2)) + "\n";
   const std::string model = ModelLine(d);
   if (!model.empty()) out += "  " + style.Paint(Tone::kDim, style.Wrap(model, 2)) + "\n";
   for (const std::string& problem : d.missing) {

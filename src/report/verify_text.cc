@@ -125,7 +125,7 @@ std::string HashLines(const VerifyReport& check, const Style& style) {
 
 std::string ModelPart(const Diagnosis& model, const VerifyReport& check, bool hashes, const Style& style) {
   std::string out = style.Paint(Tone::kStrong, EscapeTerminal(model.path, 1000)) + "\n";
-  out += "  " + style.Wrap(model.verdict, 2) + "\n  " + ReadLine(check) + "\n";
+  out += "  " + style.Wrap(EscapeTerminal(model.verdict, 1000), 2) + "\n  " + ReadLine(check) + "\n";
   if (check.base) out += "  " + BaseLine(*check.base) + "\n";
   if (hashes) out += HashLines(check, style);
   for (const SkippedModule& skipped : check.skipped)

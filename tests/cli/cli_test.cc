@@ -281,6 +281,39 @@ TEST(Pipes, AReaderThatLeavesIsNoError) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(err), {}), "");
 }
 
+// A directory without readable tensors is called by what its settings say.
+TEST(Names, HostileSettingsReachNoTerminal) {
+  TempDir dir;
+  const std::string evil = "\x1b[2J\x07\xc2\x9b" + std::string(2000, 'x');
+  const nlohmann::json section = {{"quant_method", evil},
+                                  {"method", evil},
+                                  {"checkpoint_format", evil},
+                                  {"bits", evil},
+                                  {"group_size", evil},
+                                  {"dynamic", evil},
+                                  {"modules_in_block_to_quantize", {evil}}};
+  const nlohmann::json config = {{"model_type", evil},
+                                 {"architectures", {evil}},
+                                 {"torch_dtype", evil},
+                                 {"hidden_size", evil},
+                                 {"quantization_config", section}};
+  WriteFile(dir.path() / "other/config.json", config.dump());
+  WriteFile(dir.path() / "other/model.safetensors", kLfsPointer);
+  SickModel().File("config.json", config.dump()).WriteTo(dir.path() / "gptq");
+  for (const char* model : {"/other", "/gptq"}) {
+    for (const char* command : {"inspect", "check", "verify", "why", "memory", "tensors", "config", "fix"}) {
+      for (const char* more : {"-q", "-v"}) {
+        SCOPED_TRACE(std::string(command) + model + more);
+        const RunResult run = RunTool({command, dir.str() + model, more});
+        EXPECT_NE(run.exit_code, 70);
+        EXPECT_THAT(run.out + run.err, Not(HasSubstr("\x1b")));
+        EXPECT_THAT(run.out + run.err, Not(HasSubstr("\x07")));
+        EXPECT_THAT(run.out + run.err, Not(HasSubstr("\xc2\x9b")));
+      }
+    }
+  }
+}
+
 TEST(Names, HostileNamesReachNoTerminal) {
   TempDir dir;
   SickModel()

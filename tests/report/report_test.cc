@@ -124,11 +124,22 @@ TEST(TextReport, EscapesWhatComesFromFiles) {
   d.configs[0].detail = evil;
   d.evidence[0].value = evil;
   d.evidence[0].facts[0].detail = evil;
-  const std::string text = RenderText({.models = {d, d}}, {});
-  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
-  EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\xae")));
-  EXPECT_THAT(text, Not(HasSubstr("\xff")));
-  EXPECT_THAT(text, Not(HasSubstr("\x07")));
+  d.kind = d.verdict = d.repair_command = evil;
+  d.missing = {evil};
+  d.architecture.model_type = d.architecture.torch_dtype = evil;
+  d.architecture.architectures = {evil};
+  d.formats.push_back({.name = evil, .variant = evil, .why = evil, .modules = 1});
+  d.files[0].role = d.files[0].state = d.files[0].note = evil;
+  d.configs[0].problems = {evil};
+  d.loaders.push_back({.loader = evil, .version = evil, .backend = evil, .summary = evil, .remedy = evil});
+  d.memory.assumptions = {evil};
+  for (const int verbosity : {0, 1}) {
+    const std::string text = RenderText({.models = {d, d}}, {.verbosity = verbosity});
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\xae")));
+    EXPECT_THAT(text, Not(HasSubstr("\xff")));
+    EXPECT_THAT(text, Not(HasSubstr("\x07")));
+  }
   const std::string json = RenderJson({.models = {d, d}}, {});
   EXPECT_TRUE(nlohmann::json::accept(json));
 }
