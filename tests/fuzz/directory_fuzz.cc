@@ -18,7 +18,8 @@
 #include "loaders/simulate.h"
 #include "memory/estimate.h"
 #include "repair/repairs.h"
-#include "report/report.h"
+#include "report/check_report.h"
+#include "report/why_text.h"
 
 namespace gptq_doctor::fuzz {
 namespace {
@@ -72,6 +73,26 @@ void Estimate(const Examination& exam) {
   if (estimate) (void)Explain(model, 8'000'000'000, 2048);
 }
 
+void RequireNoControls(std::string_view text) {
+  Require(std::none_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' ' && c != '\n'; }),
+          "no control byte reaches the terminal");
+}
+
+// All of them would take as long as everything else together.
+template <typename Item>
+std::span<const Item> OneOf(std::span<const Item> items, std::string_view input) {
+  return items.empty() ? items : items.subspan(input.size() % items.size(), 1);
+}
+
+void CheckReports(std::span<const Reporter> reporters, const Report& report) {
+  for (const Reporter& reporter : reporters) {
+    const std::string text = reporter.render(report, {});
+    if (reporter.extension == "json" || reporter.name == "sarif")
+      Require(nlohmann::json::accept(text), "a report is JSON");
+    if (reporter.extension != "json") RequireNoControls(text);
+  }
+}
+
 }  // namespace
 
 void Directory(std::string_view input) {
@@ -81,17 +102,14 @@ void Directory(std::string_view input) {
   if (!exam) return;
   Report report;
   report.models.push_back(Diagnose(**exam));
-  for (const Reporter& reporter : Reporters()) {
-    const std::string text = reporter.render(report, {});
-    if (reporter.name == "json") Require(nlohmann::json::accept(text), "a report is JSON");
-    if (reporter.name == "text") {
-      Require(std::none_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' ' && c != '\n'; }),
-              "no control byte reaches the terminal");
-    }
-  }
+  CheckReports(Reporters(), report);
+  CheckReports(OneOf(CheckReporters(), input), report);
   (void)MakePlan(**exam, {});
-  for (const LoaderOutcome& outcome : SimulateLoaders(**exam, {.selectors = {"all"}, .tp = 2}))
-    Require(!outcome.loader.empty(), "an outcome is that of a loader");
+  const std::vector<LoaderOutcome> outcomes = SimulateLoaders(**exam, {.selectors = {"all"}, .tp = 2});
+  const Style style(RenderOptions{});
+  RequireNoControls(MatrixText(outcomes, style));
+  for (const LoaderOutcome& outcome : outcomes) Require(!outcome.loader.empty(), "an outcome is that of a loader");
+  for (const LoaderOutcome& outcome : OneOf(std::span(outcomes), input)) RequireNoControls(WalkText(outcome, style));
   (void)TellFallback(**exam);
 }
 
