@@ -109,6 +109,7 @@ set(GPTQ_DOCTOR_TESTS
   repair/file_plans_test.cc
   repair/json_edit_test.cc
   repair/remedies_test.cc
+  repair/settled_settings_test.cc
   report/check_formats_test.cc
   report/golden_test.cc
   report/json_writer_test.cc

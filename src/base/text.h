@@ -14,6 +14,7 @@ namespace gptq_doctor {
 
 // Terminal and logs: C0, C1, DEL, bidi controls (U+202A-202E, U+2066-2069) and invalid UTF-8 as \xNN or \u{...}; longer
 // than `limit` bytes is cut with "...".
+constexpr size_t kNoLimit = 1 << 30;  // nothing is cut
 std::string EscapeTerminal(std::string_view text, size_t limit = 256);
 std::string EscapeMarkdown(std::string_view text);  // inside a table cell, not in a code span
 std::string MarkdownCode(std::string_view text);    // as a code span

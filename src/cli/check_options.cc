@@ -146,8 +146,7 @@ void CheckOptions::Register(CLI::App& app) {
       ->check(CLI::IsMember({"error", "warning", "note", "never"}));
   app.add_flag("--exit-zero", exit_zero, "exit 0 in spite of findings");
   app.add_option("--min-compression", min_compression, "least ratio, as a part of what the settings promise (0.8)")
-      ->check(CLI::Range(0.0, 1.0))
-      ->check(NoNan());
+      ->check(NumberIn(0, 1));
   app.add_option("--config", config, "the settings file, instead of the nearest gptq-doctor.toml");
   app.add_flag("--isolated", isolated, "read no settings file");
   app.add_option("--baseline", baseline, "findings in this file are known: they are suppressed");

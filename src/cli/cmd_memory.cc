@@ -37,12 +37,9 @@ class Memory : public Command {
     app.add_option("--gpu", gpu_, "a card (\"RTX 4090\"), its memory (24GiB), or auto to ask the driver");
     app.add_option("--gpus", gpus_, "cards that share the layers")->check(CLI::Range(1, 4096));
     app.add_option("--tp", tp_, "cards that share every matrix")->check(CLI::Range(1, 4096));
-    app.add_option("--margin", margin_, "percent of the card kept free (default 10)")
-        ->check(CLI::Range(0.0, 99.0))
-        ->check(NoNan());
+    app.add_option("--margin", margin_, "percent of the card kept free (default 10)")->check(NumberIn(0, 99));
     app.add_option("--utilization", query_.utilization, "share of the card an engine takes, instead of the margin")
-        ->check(CLI::Range(0.01, 1.0))
-        ->check(NoNan());
+        ->check(NumberIn(0.01, 1));
     app.add_option("--fail-on", fail_on_, "no-fit: exit 1 where it does not fit the card")
         ->check(CLI::IsMember({"no-fit"}));
     app.add_option("--observed", observed_, "a measured size, as 5.76GiB: what explains it");

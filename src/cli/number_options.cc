@@ -15,25 +15,24 @@ const char* EndOfNumber(const std::string& text) {
   return error == std::errc() ? end : nullptr;
 }
 
-std::string NoWholeNumber(const std::string& text) { return "'" + text + "' is no whole number from 0 to 2^64 - 1"; }
-
 }  // namespace
 
-CLI::Validator NoNan() {
+CLI::Validator NumberIn(double low, double high) {
+  const CLI::Range range(low, high);
   return CLI::Validator(
-      [](std::string& text) {
+      [range](std::string& text) {
         double number = 0;
         const bool nan = CLI::detail::lexical_cast(text, number) && std::isnan(number);
-        return nan ? "'" + text + "' is no number" : std::string();
+        return nan ? "'" + text + "' is no number" : range(text);
       },
-      "");
+      range.get_description());
 }
 
 CLI::Validator WholeNumber() {
   return CLI::Validator(
       [](std::string& text) {
-        const char* end = EndOfNumber(text);
-        return end == text.data() + text.size() ? std::string() : NoWholeNumber(text);
+        return EndOfNumber(text) == text.data() + text.size() ? std::string()
+                                                              : "'" + text + "' is no whole number from 0 to 2^64 - 1";
       },
       "");
 }

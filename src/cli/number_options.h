@@ -8,8 +8,8 @@
 
 namespace gptq_doctor {
 
-// For a floating-point option, beside a range.
-CLI::Validator NoNan();
+// For a floating-point option.
+CLI::Validator NumberIn(double low, double high);
 // Digits alone, below 2^64.
 CLI::Validator WholeNumber();
 // Bytes as 5000000000, 5GB (1000^3) or 5GiB (1024^3); for an option of uint64_t.

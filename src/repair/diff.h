@@ -11,8 +11,6 @@
 
 namespace gptq_doctor {
 
-constexpr size_t kNoLimit = 1 << 30;  // for EscapeTerminal, where nothing may be cut
-
 struct DiffOptions {
   bool color = false;
   int context = 3;  // lines

@@ -13,7 +13,7 @@ constexpr size_t kMost = 1'000'000;  // bytes; GitHub refuses a summary above 1 
 constexpr size_t kUnfolded = 10;     // findings of a model that are shown without a click
 
 std::string State(const Diagnosis& model) {
-  const Tally tally = CountFindings(std::span(&model, 1));
+  const Tally tally = CountFindings(model.findings);
   if (!model.errors.empty()) return "not examined";
   if (tally.errors > 0) return "failed";
   return tally.warnings > 0 ? "warnings" : "ok";
@@ -22,7 +22,7 @@ std::string State(const Diagnosis& model) {
 std::string VerdictTable(const Report& report) {
   std::string out = "| model | state | errors | warnings | notes | suppressed |\n|---|---|---|---|---|---|\n";
   for (const Diagnosis& model : report.models) {
-    const Tally tally = CountFindings(std::span(&model, 1));
+    const Tally tally = CountFindings(model.findings);
     out += "| " + MarkdownCode(model.path) + " | " + State(model) + " | " + std::to_string(tally.errors) + " | " +
            std::to_string(tally.warnings) + " | " + std::to_string(tally.notes) + " | " +
            std::to_string(tally.suppressed) + " |\n";

@@ -82,9 +82,7 @@ std::vector<const Finding*> Visible(const std::vector<Finding>& findings) {
 std::string GateSummary(const Report& report) {
   Tally tally = CountFindings(report.models);
   const int64_t models = tally.models;
-  Diagnosis run;
-  run.findings = report.gate.run_findings;
-  const Tally own = CountFindings(std::span(&run, 1));
+  const Tally own = CountFindings(report.gate.run_findings);
   tally.errors += own.errors;
   tally.warnings += own.warnings;
   tally.notes += own.notes;

@@ -17,7 +17,7 @@ std::string FindingLine(const std::string& model, const Finding& finding) {
 }
 
 std::string ModelLine(const Diagnosis& model) {
-  const Tally tally = CountFindings(std::span(&model, 1));
+  const Tally tally = CountFindings(model.findings);
   JsonWriter json;
   json.BeginObject(kCompact).Field("type", "model").Field("path", model.path).Field("kind", model.kind);
   json.Field("verdict", model.verdict).Field("bytes", model.bytes.files).Key("quantization");

@@ -77,6 +77,7 @@ void KeepVerdict(Diagnosis& model);
 struct Tally {
   int64_t models = 0, errors = 0, warnings = 0, notes = 0, suppressed = 0;
 };
+Tally CountFindings(std::span<const Finding> findings);  // models: 0
 Tally CountFindings(std::span<const Diagnosis> models);
 
 // One line a model of the table that ends a report of several.

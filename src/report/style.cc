@@ -7,8 +7,7 @@
 namespace gptq_doctor {
 namespace {
 
-constexpr int kNarrow = 30;         // columns; a last cell with less room than this moves to a line of its own
-constexpr size_t kWhole = 1 << 30;  // for EscapeTerminal, where nothing is cut
+constexpr int kNarrow = 30;  // columns; a last cell with less room than this moves to a line of its own
 
 // Line by line; all lines are kept.
 std::string WithoutControls(std::string_view text) {
@@ -16,7 +15,7 @@ std::string WithoutControls(std::string_view text) {
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     if (begin > 0) out += '\n';
-    out += EscapeTerminal(text.substr(begin, end - begin), kWhole);
+    out += EscapeTerminal(text.substr(begin, end - begin), kNoLimit);
     begin = end + 1;
   }
   return out;
@@ -85,11 +84,11 @@ Tone Style::ToneOf(Severity severity) {
   return severity == Severity::kWarning ? Tone::kWarning : Tone::kNote;
 }
 
-std::string Style::Wrap(std::string_view untrusted, int indent) const {
-  const std::string safe = WithoutControls(untrusted);
-  std::string_view text = safe;
+std::string Style::Wrap(std::string_view text, int indent) const { return WrapSafe(WithoutControls(text), indent); }
+
+std::string Style::WrapSafe(std::string_view text, int indent) const {
   const int room = options_.width - indent;
-  if (options_.width <= 0 || room < 20) return safe;
+  if (options_.width <= 0 || room < 20) return std::string(text);
   std::string out;
   int column = 0;
   while (!text.empty()) {
@@ -111,11 +110,11 @@ std::string Style::Wrap(std::string_view untrusted, int indent) const {
   return out;
 }
 
-std::string Style::Cut(std::string_view untrusted, int indent) const {
-  const std::string safe = WithoutControls(untrusted);
-  const std::string_view text = safe;
+std::string Style::Cut(std::string_view text, int indent) const { return CutSafe(WithoutControls(text), indent); }
+
+std::string Style::CutSafe(std::string_view text, int indent) const {
   const int room = options_.width - indent;
-  if (options_.width <= 0 || options_.verbosity > 0 || DisplayWidth(text) <= room) return Wrap(text, indent);
+  if (options_.width <= 0 || options_.verbosity > 0 || DisplayWidth(text) <= room) return WrapSafe(text, indent);
   size_t end = text.size();
   while (end > 0 && (DisplayWidth(text.substr(0, end)) > room - 3 || (text[end] & 0xC0) == 0x80)) --end;
   const size_t space = text.rfind(' ', end);
@@ -146,7 +145,7 @@ std::string Grid::Render(const Style& style) const {
           column = indent_ + 4;
           out += "\n" + std::string(static_cast<size_t>(column), ' ');
         }
-        out += style.Paint(cell.tone, cell.cut ? style.Cut(cell.text, column) : style.Wrap(cell.text, column));
+        out += style.Paint(cell.tone, cell.cut ? style.CutSafe(cell.text, column) : style.WrapSafe(cell.text, column));
         break;
       }
       const std::string fill(static_cast<size_t>(widths[i] - DisplayWidth(cell.text)), ' ');

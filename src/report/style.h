@@ -35,6 +35,10 @@ class Style {
   std::string Cut(std::string_view text, int indent) const;
 
  private:
+  friend class Grid;  // whose cells are escaped already
+  std::string WrapSafe(std::string_view text, int indent) const;
+  std::string CutSafe(std::string_view text, int indent) const;
+
   RenderOptions options_;
 };
 

@@ -54,28 +54,38 @@ void KeepVerdict(Diagnosis& model) {
   model = std::move(kept);
 }
 
-Tally CountFindings(std::span<const Diagnosis> models) {
-  Tally tally{.models = static_cast<int64_t>(models.size())};
-  for (const Diagnosis& model : models) {
-    for (const Finding& finding : model.findings) {
-      if (finding.suppressed) {
-        ++tally.suppressed;
-      } else if (finding.severity == Severity::kError) {
-        ++tally.errors;
-      } else if (finding.severity == Severity::kWarning) {
-        ++tally.warnings;
-      } else {
-        ++tally.notes;
-      }
+Tally CountFindings(std::span<const Finding> findings) {
+  Tally tally;
+  for (const Finding& finding : findings) {
+    if (finding.suppressed) {
+      ++tally.suppressed;
+    } else if (finding.severity == Severity::kError) {
+      ++tally.errors;
+    } else if (finding.severity == Severity::kWarning) {
+      ++tally.warnings;
+    } else {
+      ++tally.notes;
     }
   }
   return tally;
 }
 
+Tally CountFindings(std::span<const Diagnosis> models) {
+  Tally sum{.models = static_cast<int64_t>(models.size())};
+  for (const Diagnosis& model : models) {
+    const Tally tally = CountFindings(model.findings);
+    sum.errors += tally.errors;
+    sum.warnings += tally.warnings;
+    sum.notes += tally.notes;
+    sum.suppressed += tally.suppressed;
+  }
+  return sum;
+}
+
 namespace {
 
 std::string StateInWords(const Diagnosis& model) {
-  const Tally tally = CountFindings(std::span(&model, 1));
+  const Tally tally = CountFindings(model.findings);
   const auto plural = [](int64_t count, const char* word) {
     return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
   };

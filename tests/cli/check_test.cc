@@ -101,7 +101,7 @@ TEST_F(Check, AFormatDoesNotDependOnWhatIsKeptForOthers) {
     const RunResult beside = Run(arguments);
     EXPECT_EQ(alone.out, Get(Path("out"))) << format;
     EXPECT_EQ(alone.exit_code, beside.exit_code) << format;
-    EXPECT_EQ(Json::parse(beside.out).at("models").at(0).at("loaders").empty(), false);
+    EXPECT_FALSE(Json::parse(beside.out).at("models").at(0).at("loaders").empty());
   }
 }
 

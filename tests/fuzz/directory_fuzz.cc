@@ -89,7 +89,7 @@ void CheckReports(std::span<const Reporter> reporters, const Report& report) {
     const std::string text = reporter.render(report, {});
     if (reporter.extension == "json" || reporter.name == "sarif")
       Require(nlohmann::json::accept(text), "a report is JSON");
-    if (reporter.extension != "json") RequireNoControls(text);
+    RequireNoControls(text);
   }
 }
 
