@@ -12,10 +12,10 @@ namespace {
 // "invalid".
 void JudgeShard(const ShardHeader& shard, FileRow& row) {
   const auto refusal =
-      std::ranges::find_if(shard.defects, [](const Defect& defect) { return *ReferenceError(defect.kind) != '\0'; });
+      std::ranges::find_if(shard.defects, [](const Defect& defect) { return !ReferenceError(defect).empty(); });
   if (refusal != shard.defects.end()) {
     row.state = "invalid";
-    row.note = refusal->detail.empty() ? ReferenceError(refusal->kind) : refusal->detail;
+    row.note = refusal->detail.empty() ? ReferenceError(*refusal) : refusal->detail;
   }
   for (const Defect& defect : shard.defects) {
     switch (defect.kind) {

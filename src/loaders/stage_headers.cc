@@ -64,7 +64,7 @@ bool CheckHeaders(Walk& walk) {
       if (shard.accepted || shard.file != name) continue;
       for (const Defect& defect : shard.defects) {
         if (!IsRefusal(defect.kind)) continue;
-        std::string error = ReferenceError(defect.kind);
+        std::string error = ReferenceError(defect);
         if (error.empty())
           error = defect.kind == DefectKind::kTruncated ? "MetadataIncompleteBuffer" : "HeaderTooLarge";
         walk.Remedy(defect.kind == DefectKind::kLfsPointer ? "git lfs pull" : "fetch " + name + " again");

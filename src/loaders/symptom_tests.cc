@@ -144,9 +144,8 @@ SymptomVerdict TestHeaders(const ModelFacts& facts, std::string_view) {
     if (shard.accepted) continue;
     for (const Defect& defect : shard.defects) {
       if (IsRefusal(defect.kind))
-        return {true,
-                EscapeTerminal(shard.file) + ": " +
-                    EscapeTerminal(defect.detail.empty() ? std::string(ReferenceError(defect.kind)) : defect.detail)};
+        return {true, EscapeTerminal(shard.file) + ": " +
+                          EscapeTerminal(defect.detail.empty() ? ReferenceError(defect) : defect.detail)};
     }
   }
   return {false, "every weight file here has a sound header"};

@@ -1,8 +1,10 @@
 #include "model/defect.h"
 
 namespace gptq_doctor {
+namespace {
 
-const char* ReferenceError(DefectKind kind) {
+// Of most defects of the kind.
+const char* ErrorOfKind(DefectKind kind) {
   switch (kind) {
     case DefectKind::kHeaderTooSmall:
       return "HeaderTooSmall";
@@ -43,8 +45,10 @@ const char* ReferenceError(DefectKind kind) {
   }
 }
 
+}  // namespace
+
 std::string ReferenceError(const Defect& defect) {
-  return defect.reference ? std::string(defect.reference) : std::string(ReferenceError(defect.kind));
+  return defect.reference != nullptr ? defect.reference : ErrorOfKind(defect.kind);
 }
 
 bool IsRefusal(DefectKind kind) {
@@ -57,7 +61,7 @@ bool IsRefusal(DefectKind kind) {
     case DefectKind::kDuplicateTensor:  // the format's description forbids it, the reference takes the last
       return true;
     default:
-      return *ReferenceError(kind) != '\0';
+      return *ErrorOfKind(kind) != '\0';
   }
 }
 

@@ -79,8 +79,7 @@ struct Defect {
   const char* reference = nullptr;
 };
 
-// The reference reader's error for a kind, "" where it has none.
-const char* ReferenceError(DefectKind kind);
+// The reference reader's error, "" where it has none.
 std::string ReferenceError(const Defect& defect);
 // True where the reference reader refuses the file for it, or our documented extra refusals do.
 bool IsRefusal(DefectKind kind);

@@ -109,8 +109,8 @@ Observation ReportOf(const RuleInput& input, const DefectRow& row, const Defect&
   report.message = (defect.file.empty() ? std::string() : defect.file + ": ") + std::string(row.headline);
   if (!defect.tensor.empty()) report.message += ", {names}";
   if (!defect.detail.empty()) report.message += ": " + defect.detail;
-  const std::string_view reference = ReferenceError(defect.kind);
-  if (!reference.empty()) report.message += " (loaders say " + std::string(reference) + ")";
+  const std::string reference = ReferenceError(defect);
+  if (!reference.empty()) report.message += " (loaders say " + reference + ")";
   report.cause = row.headline;
   report.severity = row.severity;
   report.unit = "tensor";

@@ -196,6 +196,28 @@ TEST(NothingIsWrittenTest, InspectLeavesTheDirectoryAsItWas) {
   EXPECT_EQ(listing(), before);
 }
 
+// Every probe that the reference reader refuses, reported with the error that it gives for that file.
+TEST(Probes, AreReportedWithTheReferencesError) {
+  const fs::path directory = fs::path(GPTQ_DOCTOR_TEST_DATA) / "probes";
+  std::ifstream in(directory / "verdicts.json");
+  const auto verdicts = nlohmann::json::parse(in);
+  std::vector<std::string> arguments = {"inspect"}, errors;
+  for (const auto& [name, verdict] : verdicts.items()) {
+    if (!verdict.contains("error") || !verdict["error"].is_string()) continue;
+    arguments.push_back((directory / name).string());
+    errors.push_back(verdict["error"]);
+  }
+  ASSERT_GT(errors.size(), 60u);
+  const JsonRun report = RunJson(arguments);
+  ASSERT_EQ(report.json["models"].size(), errors.size());
+  for (size_t i = 0; i < errors.size(); ++i) {
+    std::string messages;
+    for (const auto& finding : report.json["models"][i]["findings"])
+      messages += finding["message"].get<std::string>() + "\n";
+    EXPECT_THAT(messages, HasSubstr("(loaders say " + errors[i] + ")")) << arguments[i + 1];
+  }
+}
+
 TEST(OtherModels, LackNoWeights) {
   const TempDir dir;
   WriteFile(dir.path() / "model.gguf", std::string("GGUF\3\0\0\0", 8) + std::string(64, '\0'));
